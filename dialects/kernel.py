@@ -1,0 +1,67 @@
+"""Kernels: the region that becomes one, and its launch after lowering."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch_mlir import ir
+from torch_mlir.dialects import ext
+
+from . import _check as c
+from ._base import Invalid, JicOp
+
+KERNEL_KINDS = ("pointwise", "reduction", "contraction", "window", "indexing", "concat", "scan", "recurrence")
+
+
+class FusedOp(JicOp, name="fused", traits=[ext.Pure, ir.IsIsolatedFromAboveTrait]):
+    """An isolated region that becomes exactly one kernel; `kind` names the template that lowers it.
+
+    The region's arguments have the operands' types; it ends with `jic.yield` of the results.
+    """
+
+    kind: ir.StringAttr
+    inputs: Sequence[ext.Operand[Any]]
+    outputs: Sequence[ext.Result[Any]]
+    body: ext.Region
+
+    @classmethod
+    def check(cls, op: ir.Operation) -> None:
+        c.choice(op, "kind", KERNEL_KINDS)
+        blocks = list(op.regions[0].blocks)
+        if len(blocks) != 1:
+            raise Invalid(f"body has {len(blocks)} blocks, expected 1")
+        found, expected = [a.type for a in blocks[0].arguments], [v.type for v in op.operands]
+        if found != expected:
+            raise Invalid(f"body has arguments ({', '.join(map(str, found))}), expected ({', '.join(map(str, expected))})")
+        operations = list(blocks[0].operations)
+        if not operations or operations[-1].operation.name != "jic.yield":
+            raise Invalid("body must end with jic.yield")
+        found, expected = [v.type for v in operations[-1].operation.operands], [v.type for v in op.results]
+        if found != expected:
+            raise Invalid(f"body yields ({', '.join(map(str, found))}), expected ({', '.join(map(str, expected))})")
+
+
+class LaunchOp(JicOp, name="launch"):
+    """Runs the kernel function `kernel` on buffers, after lowering to a target.
+
+    The first `inputs` buffers are read, the others written. The kernel's work is a range of `tasks` independent pieces that a
+    target may split over threads; `cost` is the estimated time of all of them on one core in ns; each thread gets
+    `scratch` bytes of memory of its own.
+    """
+
+    kernel: Any  # a symbol
+    inputs: Any  # i64
+    tasks: Any  # i64
+    cost: Any  # i64
+    scratch: Any  # i64
+    buffers: Sequence[ext.Operand[Any]]
+
+    @classmethod
+    def check(cls, op: ir.Operation) -> None:
+        for name in ("inputs", "tasks", "cost", "scratch"):
+            if c.integer(op, name) < 0:
+                raise Invalid(f"attribute '{name}' is {c.integer(op, name)}, expected at least 0")
+        if c.integer(op, "inputs") > len(op.operands):
+            raise Invalid(f"attribute 'inputs' is {c.integer(op, 'inputs')}, expected at most {len(op.operands)}")
+        for i, value in enumerate(op.operands):
+            if not isinstance(value.type, ir.MemRefType):
+                raise Invalid(f"operand #{i} must be a memref, got {value.type}")

@@ -1,0 +1,84 @@
+"""What jic raises: one class an error kind, each with a stable code.
+
+A message says where (the user's source line, when known), what was seen, what was expected and what to do.
+"""
+
+from __future__ import annotations
+
+
+class JicError(Exception):
+    """Base of all errors that jic raises itself.
+
+    Args:
+        message: what was seen and what was expected.
+        hint: what the user can do.
+        location: the user's source line, as `file:line`.
+    """
+
+    code = "JIC000"
+
+    def __init__(self, message: str, *, hint: str = "", location: str = "") -> None:
+        self.message, self.hint, self.location = message, hint, location
+        where = f"{location}: " if location else ""
+        todo = f"\n  hint: {hint}" if hint else ""
+        super().__init__(f"{where}[{self.code}] {message}{todo}")
+
+
+class CaptureError(JicError):
+    """The Python function could not be captured as a graph."""
+
+    code = "JIC001"
+
+
+class UnsupportedError(JicError):
+    """An op, dtype or argument that jic cannot compile (raised only where falling back is not allowed)."""
+
+    code = "JIC002"
+
+
+class FallbackError(JicError):
+    """`strict=True` and something would have fallen back to eager."""
+
+    code = "JIC003"
+
+
+class PassError(JicError):
+    """A pass got bad options, failed, or left invalid IR."""
+
+    code = "JIC004"
+
+
+class PipelineError(JicError):
+    """A pass pipeline's text does not parse or names an unknown pass or option."""
+
+    code = "JIC005"
+
+
+class LoweringError(JicError):
+    """A kernel could not be lowered to the target. A bug of jic: fusion must not form what no template lowers."""
+
+    code = "JIC006"
+
+
+class CodegenError(JicError):
+    """The target's compiler refused the lowered code."""
+
+    code = "JIC007"
+
+
+class ArtifactError(JicError):
+    """A saved artifact is damaged, of another version, or for another machine."""
+
+    code = "JIC008"
+
+
+class DeviceError(JicError):
+    """The target's device or driver is missing or failed."""
+
+    code = "JIC009"
+
+
+class ConfigError(JicError):
+    """An invalid configuration value."""
+
+    code = "JIC010"
