@@ -1,0 +1,1 @@
+"""The CPU target: kernels as loops over `vector` ops, lowered to LLVM and compiled to an object file."""

@@ -1,0 +1,1 @@
+"""One template a kernel kind: `lower(region, name, module, machine) -> Lowered`."""

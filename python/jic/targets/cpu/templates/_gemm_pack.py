@@ -1,0 +1,77 @@
+"""Packing a matrix into panels that the micro kernel streams.
+
+A panel of B is `[K, width]`, contiguous: `width` columns (a few vectors), for every k one row. Columns past the matrix's
+edge are zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch_mlir import ir
+
+from . import _gemm_ops as g
+
+LoadVector = Callable[[g.Index, g.Index, int], ir.Value]
+"""(row, column, used) -> the vector of `used` elements from (row, column) on; the other lanes are zero."""
+
+
+def transpose_square(rows: list[ir.Value]) -> list[ir.Value]:
+    """The transpose of a W x W block held in W vectors of W lanes (W a power of two).
+
+    Each of log2(W) rounds interleaves the i-th row with the row W/2 after it, a perfect shuffle of all elements that moves
+    every element's (row, column) index bits one place round.
+    """
+    n = len(rows)
+    low = [x for i in range(n // 2) for x in (i, n + i)]
+    high = [x for i in range(n // 2, n) for x in (i, n + i)]
+    for _ in range(n.bit_length() - 1):
+        pairs = [(rows[i], rows[i + n // 2]) for i in range(n // 2)]
+        rows = [g.shuffle(a, b, mask) for a, b in pairs for mask in (low, high)]
+    return rows
+
+
+def pack_rows(
+    load: LoadVector, panel: ir.Value, base: g.Index, k: int, column: g.Index, widths: list[int], lanes: int
+) -> None:
+    """A panel from a source that is contiguous along its columns (rhs stored [K, N]).
+
+    Args:
+        load: `load(k, n, used)`.
+        panel: a flat buffer; the panel starts at element `base`.
+        k: the number of rows.
+        column: the first column.
+        widths: used lanes of each of the panel's vectors.
+        lanes: lanes of a vector.
+    """
+    with g.loop(0, k) as row:
+        at = g.add(base, g.mul(row, len(widths) * lanes))
+        for j, used in enumerate(widths):
+            g.store(load(row, g.add(column, j * lanes), used), panel, [g.add(at, j * lanes)])
+
+
+def pack_columns(
+    load: LoadVector, panel: ir.Value, base: g.Index, k: int, column: g.Index, widths: list[int], lanes: int
+) -> None:
+    """A panel from a source that is contiguous along k (rhs stored [N, K]): square blocks are transposed in registers.
+
+    `load(n, k, used)`; the other arguments as in `pack_rows`.
+    """
+    width = len(widths) * lanes
+
+    def block(j: int, used_columns: int, k0: g.Index, used_k: int) -> None:
+        rows = [load(g.add(column, j * lanes + r), k0, used_k) for r in range(used_columns)]
+        zero = g.splat(ir.VectorType(rows[0].type))
+        columns = transpose_square(rows + [zero] * (lanes - used_columns))
+        at = g.add(g.add(base, g.mul(k0, width)), j * lanes)
+        for c in range(used_k):
+            g.store(columns[c], panel, [g.add(at, c * width)])
+
+    full = k // lanes * lanes
+    if full:
+        with g.loop(0, full, lanes) as k0:
+            for j, used in enumerate(widths):
+                block(j, used, k0, lanes)
+    if full < k:
+        for j, used in enumerate(widths):
+            block(j, used, full, k - full)
