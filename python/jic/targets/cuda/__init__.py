@@ -1,0 +1,1 @@
+"""The CUDA target: kernels through the `gpu` and `nvvm` dialects and LLVM to PTX text."""

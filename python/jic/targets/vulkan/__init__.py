@@ -1,0 +1,1 @@
+"""The Vulkan target: kernels through the `gpu` and `spirv` dialects to SPIR-V modules."""
