@@ -13,7 +13,7 @@ from ..common import ops
 
 @dataclass(frozen=True)
 class Buffer:
-    """A launch operand: the kernel's `argument` or `result` number `index`, or a `temp` of the lowering."""
+    """A launch operand: the kernel's `argument` or `result` number `index`, a `temp` of the lowering, or the `status`."""
 
     kind: str
     index: int

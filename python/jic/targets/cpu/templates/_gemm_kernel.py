@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from torch_mlir import ir
 
+from ...common import ops
 from . import _gemm_ops as g
 
 LoadA = Callable[[int, g.Index], ir.Value]
@@ -35,13 +36,13 @@ def emit_micro_kernel(
     Returns:
         The accumulators after the loop, in the order of `initial`.
     """
-    lanes = ir.VectorType(initial[0].type).shape[0]
+    lanes = initial[0].type.shape[0]
 
     def step(k: g.Index, acc: list[ir.Value]) -> list[ir.Value]:
         b = [load_b(j, k) for j in range(vectors)]
         out = list(acc)
         for i in range(rows):
-            a = g.broadcast(lanes, load_a(i, k))
+            a = ops.splat(load_a(i, k), lanes)
             for j in range(vectors):
                 out[i * vectors + j] = g.multiply_add(a, b[j], acc[i * vectors + j])
         return out

@@ -10,15 +10,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from torch_mlir import ir
-from torch_mlir.dialects import arith, memref, scf, vector
+
+from ...common import ops
 
 Index = ir.Value | int
 
 
 def index(value: Index) -> ir.Value:
-    if isinstance(value, ir.Value):
-        return value
-    return arith.ConstantOp(ir.IndexType.get(), value).result
+    return value if isinstance(value, ir.Value) else ops.index(value)
 
 
 def add(a: Index, b: Index) -> Index:
@@ -28,7 +27,7 @@ def add(a: Index, b: Index) -> Index:
         return b
     if isinstance(b, int) and b == 0:
         return a
-    return arith.AddIOp(index(a), index(b)).result
+    return ops.binary("arith.addi", index(a), index(b))
 
 
 def mul(a: Index, b: Index) -> Index:
@@ -37,63 +36,70 @@ def mul(a: Index, b: Index) -> Index:
     for x, y in ((a, b), (b, a)):
         if isinstance(x, int) and x in (0, 1):
             return y if x else 0
-    return arith.MulIOp(index(a), index(b)).result
+    return ops.binary("arith.muli", index(a), index(b))
 
 
 def sub(a: Index, b: Index) -> Index:
     if isinstance(a, int) and isinstance(b, int):
         return a - b
-    return arith.SubIOp(index(a), index(b)).result
+    return a if isinstance(b, int) and b == 0 else ops.binary("arith.subi", index(a), index(b))
 
 
 def div(a: Index, b: int) -> Index:
     if b == 1:
         return a
-    return a // b if isinstance(a, int) else arith.DivUIOp(a, index(b)).result
+    return a // b if isinstance(a, int) else ops.binary("arith.divui", a, index(b))
 
 
 def rem(a: Index, b: int) -> Index:
     if b == 1:
         return 0
-    return a % b if isinstance(a, int) else arith.RemUIOp(a, index(b)).result
+    return a % b if isinstance(a, int) else ops.binary("arith.remui", a, index(b))
 
 
 def minimum(a: Index, b: Index) -> Index:
     if isinstance(a, int) and isinstance(b, int):
         return min(a, b)
-    return arith.MinUIOp(index(a), index(b)).result
+    return ops.binary("arith.minui", index(a), index(b))
 
 
 def equal(a: Index, b: Index) -> ir.Value:
-    return arith.CmpIOp(arith.CmpIPredicate.eq, index(a), index(b)).result
-
-
-def below(a: Index, b: Index) -> ir.Value:
-    return arith.CmpIOp(arith.CmpIPredicate.ult, index(a), index(b)).result
+    return ops.cmpi("eq", index(a), index(b))
 
 
 @contextmanager
 def loop(lower: Index, upper: Index, step: int = 1) -> Iterator[Index]:
-    """The body of `for i in range(lower, upper, step)`; a loop of exactly one iteration is not emitted as a loop."""
+    """The body of `for i in range(lower, upper, step)`; exactly one iteration is emitted without a loop."""
     if isinstance(lower, int) and isinstance(upper, int) and 0 < upper - lower <= step:
         yield lower
         return
-    op = scf.ForOp(index(lower), index(upper), index(step))
-    with ir.InsertionPoint(op.body):
-        yield op.induction_variable
-        scf.YieldOp([])
+    created = ir.Operation.create("scf.for", operands=[index(lower), index(upper), index(step)], regions=1)
+    block = created.regions[0].blocks.append(ops.index_type())
+    with ir.InsertionPoint(block):
+        yield block.arguments[0]
+        ops.op("scf.yield", [], None)
 
 
 @contextmanager
-def when(condition: ir.Value) -> Iterator[None]:
-    op = scf.IfOp(condition)
-    with ir.InsertionPoint(op.then_block):
+def when(*conditions: ir.Value | bool) -> Iterator[None]:
+    """The body of an `if` that holds where all conditions hold; conditions that are Python `True` cost nothing."""
+    dynamic = [c for c in conditions if isinstance(c, ir.Value)]
+    if not dynamic:
         yield
-        scf.YieldOp([])
+        return
+    condition = dynamic[0]
+    for other in dynamic[1:]:
+        condition = ops.binary("arith.andi", condition, other)
+    with ops.if_then(condition):
+        yield
 
 
 def fold(
-    lower: Index, upper: Index, step: int, initial: Sequence[ir.Value], body: Callable[[Index, list[ir.Value]], list]
+    lower: Index,
+    upper: Index,
+    step: int,
+    initial: Sequence[ir.Value],
+    body: Callable[[Index, list[ir.Value]], list[ir.Value]],
 ) -> list[ir.Value]:
     """`values = body(i, values)` for i in range(lower, upper, step), starting with `initial`."""
     if isinstance(lower, int) and isinstance(upper, int):
@@ -101,64 +107,51 @@ def fold(
             return list(initial)
         if upper - lower <= step:
             return body(lower, list(initial))
-    op = scf.ForOp(index(lower), index(upper), index(step), list(initial))
-    with ir.InsertionPoint(op.body):
-        scf.YieldOp(body(op.induction_variable, list(op.inner_iter_args)))
-    return list(op.results)
+    return ops.for_loop(index(lower), index(upper), index(step), body, initial)
 
 
-def vector_type(lanes: int, element: ir.Type) -> ir.VectorType:
-    return ir.VectorType.get([lanes], element)
-
-
-def splat(type_: ir.VectorType, value: float | int = 0) -> ir.Value:
-    element = type_.element_type
-    if isinstance(element, ir.IntegerType):
-        attribute = ir.IntegerAttr.get(element, int(value))
-    else:
-        attribute = ir.FloatAttr.get(element, float(value))
-    return arith.ConstantOp(type_, ir.DenseElementsAttr.get_splat(type_, attribute)).result
+def zero(lanes: int, element: ir.Type) -> ir.Value:
+    return ops.constant(ops.vector_type(lanes, element), 0)
 
 
 def first_lanes(lanes: int, used: int) -> ir.Value:
     """A constant mask with the first `used` of `lanes` lanes set."""
-    type_ = vector_type(lanes, ir.IntegerType.get_signless(1))
-    return vector.ConstantMaskOp(type_, [used]).result
+    type_ = ops.vector_type(lanes, ir.IntegerType.get_signless(1))
+    return ops.op("vector.constant_mask", [], type_, {"mask_dim_sizes": ir.DenseI64ArrayAttr.get([used])})
 
 
-def load(buffer: ir.Value, indices: Sequence[Index], lanes: int, used: int | None = None) -> ir.Value:
-    """`lanes` consecutive elements; with `used` < lanes the others are zero and are not read."""
-    type_ = vector_type(lanes, ir.MemRefType(buffer.type).element_type)
-    where = [index(i) for i in indices]
+def load(buffer: ir.Value, at: Index, lanes: int, used: int | None = None) -> ir.Value:
+    """`lanes` consecutive elements of a flat buffer; with `used` < lanes the others are zero and are not read."""
+    type_ = ops.vector_type(lanes, buffer.type.element_type)
     if used is None or used == lanes:
-        return vector.LoadOp(type_, buffer, where).result
-    return vector.MaskedLoadOp(type_, buffer, where, first_lanes(lanes, used), splat(type_)).result
+        return ops.op("vector.load", [buffer, index(at)], type_)
+    return ops.op("vector.maskedload", [buffer, index(at), first_lanes(lanes, used), ops.constant(type_, 0)], type_)
 
 
-def store(value: ir.Value, buffer: ir.Value, indices: Sequence[Index], used: int | None = None) -> None:
+def store(value: ir.Value, buffer: ir.Value, at: Index, used: int | None = None) -> None:
     """Store a vector, or its first `used` lanes."""
-    lanes = ir.VectorType(value.type).shape[0]
-    where = [index(i) for i in indices]
+    lanes = value.type.shape[0]
     if used is None or used == lanes:
-        vector.StoreOp(value, buffer, where)
+        ops.op("vector.store", [value, buffer, index(at)], None)
     else:
-        vector.MaskedStoreOp(buffer, where, first_lanes(lanes, used), value)
+        ops.op("vector.maskedstore", [buffer, index(at), first_lanes(lanes, used), value], None)
 
 
-def load_scalar(buffer: ir.Value, indices: Sequence[Index]) -> ir.Value:
-    return memref.LoadOp(buffer, [index(i) for i in indices]).result
-
-
-def broadcast(lanes: int, scalar: ir.Value) -> ir.Value:
-    return vector.BroadcastOp(vector_type(lanes, scalar.type), scalar).result
+def load_scalar(buffer: ir.Value, at: Index) -> ir.Value:
+    return ops.op("memref.load", [buffer, index(at)], buffer.type.element_type)
 
 
 def shuffle(a: ir.Value, b: ir.Value, mask: Sequence[int]) -> ir.Value:
-    return vector.ShuffleOp(a, b, list(mask)).result
+    type_ = ops.vector_type(len(mask), a.type.element_type)
+    return ops.op("vector.shuffle", [a, b], type_, {"mask": ir.DenseI64ArrayAttr.get(list(mask))})
+
+
+def plus(a: ir.Value, b: ir.Value) -> ir.Value:
+    return ops.binary("arith.addi" if isinstance(a.type.element_type, ir.IntegerType) else "arith.addf", a, b)
 
 
 def multiply_add(a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
     """`a * b + c`, fused for floats, wrapping for integers."""
-    if isinstance(ir.VectorType(c.type).element_type, ir.IntegerType):
-        return arith.AddIOp(arith.MulIOp(a, b).result, c).result
-    return vector.FMAOp(a, b, c).result
+    if isinstance(c.type.element_type, ir.IntegerType):
+        return plus(ops.binary("arith.muli", a, b), c)
+    return ops.op("vector.fma", [a, b, c], c.type)

@@ -47,7 +47,7 @@ def pack_rows(
     with g.loop(0, k) as row:
         at = g.add(base, g.mul(row, len(widths) * lanes))
         for j, used in enumerate(widths):
-            g.store(load(row, g.add(column, j * lanes), used), panel, [g.add(at, j * lanes)])
+            g.store(load(row, g.add(column, j * lanes), used), panel, g.add(at, j * lanes))
 
 
 def pack_columns(
@@ -61,11 +61,11 @@ def pack_columns(
 
     def block(j: int, used_columns: int, k0: g.Index, used_k: int) -> None:
         rows = [load(g.add(column, j * lanes + r), k0, used_k) for r in range(used_columns)]
-        zero = g.splat(ir.VectorType(rows[0].type))
+        zero = g.zero(lanes, rows[0].type.element_type)
         columns = transpose_square(rows + [zero] * (lanes - used_columns))
         at = g.add(g.add(base, g.mul(k0, width)), j * lanes)
         for c in range(used_k):
-            g.store(columns[c], panel, [g.add(at, c * width)])
+            g.store(columns[c], panel, g.add(at, c * width))
 
     full = k // lanes * lanes
     if full:
