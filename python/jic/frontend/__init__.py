@@ -1,0 +1,9 @@
+"""The frontend: from a Python callable to a graph (`trace`), and from the graph to `jic` IR (`import_graph`).
+
+`trace` needs torch alone, so that a start from a warm cache never loads MLIR; `importer` and `convert` need torch-mlir.
+"""
+
+from .guards import Guard
+from .trace import InputSource, OutputSource, Reason, Traced, trace
+
+__all__ = ["Guard", "InputSource", "OutputSource", "Reason", "Traced", "trace"]

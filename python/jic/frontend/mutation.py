@@ -1,0 +1,185 @@
+"""From in-place ops to functional ones.
+
+An in-place op becomes its functional form where no other live alias can see the write. Where the target is a whole input, the new
+value becomes one more result of the graph, which the caller copies back. Anything else is refused.
+"""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch.fx import GraphModule, Node
+
+from ..errors import CaptureError
+
+aten = torch.ops.aten
+
+
+@dataclass
+class Mutation:
+    """Input number `input` ends up with the value of graph result `result`."""
+
+    input: int
+    result: int
+
+
+def remove_mutations(graph: GraphModule) -> list[Mutation]:
+    """Rewrite `graph` in place; raise `CaptureError` for a write that other values can see."""
+    for node in list(graph.graph.nodes):
+        if node.target is aten.detach_.default:
+            node.target = aten.detach.default
+        elif node.target in (aten.batch_norm.default, aten.instance_norm.default):
+            _show_running_statistics(node)
+    if not any(_writes(node) for node in graph.graph.nodes):
+        return []
+    return _Rewriter(graph).run()
+
+
+def _writes(node: Node) -> bool:
+    return isinstance(node.target, torch._ops.OpOverload) and node.target._schema.is_mutable
+
+
+def _show_running_statistics(node: Node) -> None:
+    """Training-mode batch norm updates its running statistics unseen by its schema: make these writes ops of their own."""
+    args = list(node.args)
+    mean, var, training = args[3], args[4], args[5]
+    if not training or not isinstance(mean, Node):
+        return
+    if node.target is not aten.batch_norm.default:
+        raise CaptureError("instance_norm updates running statistics", **_at(node))
+    graph, value = node.graph, node.meta["val"]
+    op = aten._native_batch_norm_legit_functional.default
+    with graph.inserting_before(node), value.fake_mode:
+        call = graph.call_function(op, (*args[:5], True, args[6], args[7]))
+        call.meta = {**node.meta, "val": op(*_values(call.args))}
+        parts = {}
+        for i in (0, 3, 4):
+            parts[i] = graph.call_function(operator.getitem, (call, i))
+            parts[i].meta = {**node.meta, "val": call.meta["val"][i]}
+        for i, statistic in ((3, mean), (4, var)):
+            write = graph.call_function(aten.copy_.default, (statistic, parts[i]))
+            write.meta = {**node.meta, "val": statistic.meta["val"]}  # type: ignore[union-attr]
+    node.replace_all_uses_with(parts[0])
+    graph.erase_node(node)
+
+
+@dataclass
+class _Rewriter:
+    """Walks the nodes in order; `current` holds the value of each written tensor so far.
+
+    A tensor's identity is the node that made it: the result of an in-place op is its target.
+    """
+
+    graph: GraphModule
+    current: dict[Node, Node] = field(default_factory=dict)
+    identity: dict[Node, Node] = field(default_factory=dict)
+
+    def run(self) -> list[Mutation]:
+        nodes = list(self.graph.graph.nodes)
+        self.order = {node: i for i, node in enumerate(nodes)}
+        self.aliases: dict[int, list[Node]] = {}
+        for node in nodes:
+            for storage in _storages(node):
+                self.aliases.setdefault(storage, []).append(node)
+        # Who reads a node, by position: the rewriting below changes `users`.
+        self.last_use = {node: max((self.order[u] for u in node.users), default=-1) for node in nodes}
+        for node in nodes:
+            writes = node.op == "call_function" and _writes(node)
+            if writes:
+                self.check(node)
+            node.args = torch.fx.map_arg(node.args, self.value_now)
+            node.kwargs = torch.fx.map_arg(node.kwargs, self.value_now)
+            if writes:
+                self.replace(node)
+        return self.copy_back()
+
+    def same_tensor(self, node: Node) -> Node:
+        return self.identity.get(node, node)
+
+    def value_now(self, node: Node) -> Node:
+        return self.current.get(self.same_tensor(node), node)
+
+    def check(self, node: Node) -> None:
+        """Refuse a write that another live alias sees."""
+        written = [i for i, a in enumerate(node.target._schema.arguments) if a.alias_info and a.alias_info.is_write]  # type: ignore
+        if written != [0] or not isinstance(node.args[0], Node):
+            raise CaptureError(f"{node.target} writes to more than its first argument", **_at(node))
+        target = self.same_tensor(node.args[0])
+        if target.op == "get_attr":
+            raise CaptureError(f"{node.target} writes to a constant", **_at(node))
+        self.identity[node] = target
+        for storage in _storages(node.args[0]):
+            for alias in self.aliases[storage]:
+                if self.order[alias] >= self.order[node] or self.same_tensor(alias) is target:
+                    continue
+                if alias.op in ("placeholder", "get_attr") or self.last_use[alias] > self.order[node]:
+                    raise CaptureError(f"{node.target} writes to a tensor that is also seen through a view", **_at(node))
+
+    def replace(self, node: Node) -> None:
+        functional = _functional(node.target)  # type: ignore[arg-type]
+        if functional is None:
+            raise CaptureError(f"{node.target} has no functional form", **_at(node))
+        value = node.meta["val"]
+        graph = self.graph.graph
+        with graph.inserting_before(node):
+            new = graph.call_function(functional, node.args, dict(node.kwargs))
+            new.meta = dict(node.meta)  # `val` stays the target's: its storage tells who aliases it
+            with value.fake_mode:
+                computed = functional(*_values(node.args), **_values(node.kwargs))
+            if computed.shape != value.shape:
+                raise CaptureError(f"{node.target} changes the shape of its target", **_at(node))
+            if computed.dtype != value.dtype:
+                converted = graph.call_function(aten.to.dtype, (new, value.dtype))
+                converted.meta = dict(node.meta)
+                new.meta["val"] = computed
+                new = converted
+        target = self.same_tensor(node)
+        self.identity[new] = target
+        self.current[target] = new
+        self.order[new] = self.order[node]
+        self.last_use[new] = self.last_use[node]
+        node.replace_all_uses_with(new)
+        graph.erase_node(node)
+
+    def copy_back(self) -> list[Mutation]:
+        output = self.graph.graph.output_node()
+        results = list(output.args[0])  # type: ignore[arg-type]
+        mutations = []
+        for i, node in enumerate([n for n in self.graph.graph.nodes if n.op == "placeholder"]):
+            if node in self.current:
+                mutations.append(Mutation(i, len(results)))
+                results.append(self.current[node])
+        output.args = (tuple(results),)
+        return mutations
+
+
+def _functional(op: torch._ops.OpOverload) -> torch._ops.OpOverload | None:
+    """`aten.add.Tensor` for `aten.add_.Tensor`."""
+    namespace, _, name = op._schema.name.partition("::")
+    if not name.endswith("_") or name.endswith("__"):
+        return None
+    packet = getattr(getattr(torch.ops, namespace), name[:-1], None)
+    overload = op._overloadname
+    if packet is None or overload not in packet.overloads():
+        return None
+    found = getattr(packet, overload)
+    if [a.name for a in found._schema.arguments] != [a.name for a in op._schema.arguments]:
+        return None
+    return None if found._schema.is_mutable else found
+
+
+def _values(arguments: Any) -> Any:
+    return torch.fx.map_arg(arguments, lambda node: node.meta["val"])
+
+
+def _storages(node: Node) -> list[int]:
+    value = node.meta.get("val")
+    values = value if isinstance(value, (list, tuple)) else [value]
+    return [v.untyped_storage()._cdata for v in values if isinstance(v, torch.Tensor)]
+
+
+def _at(node: Node) -> dict[str, str]:
+    return {"location": node.meta.get("location", "")}

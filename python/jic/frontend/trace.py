@@ -1,0 +1,476 @@
+"""Capture: run a callable once on fake tensors and keep the graph of ATen ops it called.
+
+Composites (`linear`, `layer_norm`, attention, …) stay whole. Weights are inputs: every tensor that the callable reaches other
+than through its arguments becomes an input of the graph. Only torch is needed here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+from torch._guards import detect_fake_mode
+from torch._subclasses.fake_tensor import (
+    DataDependentOutputException,
+    DynamicOutputShapeException,
+    FakeTensor,
+    FakeTensorMode,
+    UnsupportedFakeTensorException,
+    UnsupportedOperatorException,
+)
+from torch.fx import GraphModule, Node
+from torch.fx.experimental.proxy_tensor import make_fx
+from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
+from torch.utils import _pytree as pytree
+
+from ..errors import CaptureError
+from . import locations
+from .fingerprint import fingerprint_of
+from .guards import Container, Guard, Surroundings
+from .mutation import Mutation, remove_mutations
+
+_CONSTANTS = (
+    int, float, complex, bool, str, bytes, type(None), slice, range, type(...),
+    torch.dtype, torch.device, torch.layout, torch.memory_format,
+)  # fmt: skip
+_DTYPES = frozenset(
+    {torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.bool, torch.uint8}
+    | {torch.int8, torch.int16, torch.int32, torch.int64}
+)
+_MAX_CONSTANT = 1 << 16  # elements of a tensor made in the function that may become part of the graph
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why `op` was not compiled, or what to know about it, at the user's `location` (`file:line` or '')."""
+
+    op: str
+    why: str
+    location: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class InputSource:
+    """Where an input of the graph comes from.
+
+    An `argument` is leaf number `index` of the flattened `(args, kwargs)`. A `captured` tensor is `tensor`; if `container` is
+    given it lives at `container[key]` (a dict), or is the contents of a cell (`key` is None), and must be fetched from
+    there at each call, because the user may replace it.
+    """
+
+    kind: Literal["argument", "captured"]
+    name: str
+    index: int = -1
+    tensor: torch.Tensor | None = None
+    container: Container | None = None
+    key: str | None = None
+
+
+@dataclass(frozen=True)
+class OutputSource:
+    """What a leaf of the callable's result is.
+
+    `result`: graph result `index`; eager's tensor has `stride` (the graph's is contiguous).
+    `input`: input `index` itself.
+    `view`: `as_strided` of input `index` with `size` and `stride`, `offset` elements after the input's own storage offset.
+    `constant`: the Python object `value`.
+    """
+
+    kind: Literal["result", "input", "view", "constant"]
+    index: int = -1
+    size: tuple[int, ...] = ()
+    stride: tuple[int, ...] = ()
+    offset: int = 0
+    value: Any = None
+
+
+@dataclass(frozen=True)
+class Traced:
+    """A captured call.
+
+    Attributes:
+        graph_module: one placeholder for each entry of `inputs`; returns a tuple of tensors without aliases of inputs.
+        inputs: where the inputs come from.
+        outputs: what the leaves of the result are, in the order of `out_spec`.
+        out_spec: the structure of the result.
+        mutations: `(input, result)` pairs: copy graph result `result` into input `input` after the call.
+        guards: Python values the trace depended on.
+        fingerprint: equal for graphs that may share a compiled artifact.
+        reasons: remarks for `explain`.
+    """
+
+    graph_module: GraphModule
+    inputs: list[InputSource]
+    outputs: list[OutputSource]
+    out_spec: pytree.TreeSpec
+    mutations: list[tuple[int, int]]
+    guards: list[Guard]
+    fingerprint: str
+    reasons: list[Reason] = field(default_factory=list)
+
+
+class FunctionRaised(CaptureError):
+    """The callable itself raised while it was traced: run it eagerly, and its own exception appears."""
+
+
+def trace(fn: Callable[..., Any], args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Traced:
+    """Capture `fn(*args, **kwargs)`.
+
+    Tensors in the pytrees `args` and `kwargs` are inputs; numbers, strings, None and the like are specialised constants. The
+    callable runs once, on fake tensors and without gradients; the arguments are not changed.
+
+    Raises:
+        CaptureError: the call cannot be captured (control flow that depends on data, an argument or result of another kind,
+            a mutation that cannot be expressed). Running eagerly is right.
+        FunctionRaised: `fn` raises for these arguments, as far as can be told.
+    """
+    leaves, in_spec = pytree.tree_flatten((tuple(args), dict(kwargs or {})))
+    _check_arguments(leaves)
+    call = _Call(fn, leaves, in_spec)
+    graph = _run(call)
+    surroundings = Surroundings(fn)
+    inputs, reasons = _lift_captured(graph, call, surroundings)
+    if _captured_storage_matters(graph):
+        _propagate(graph)
+    outputs = _classify_outputs(graph, call, inputs)
+    mutations = remove_mutations(graph)
+    _normalise(graph, inputs, outputs, mutations)
+    pairs = [(m.input, m.result) for m in mutations]
+    key = fingerprint_of(graph, [(o.kind, o.index, o.size, o.stride, o.offset) for o in outputs], pairs)
+    return Traced(graph, inputs, outputs, call.out_spec, pairs, surroundings.guards, key, reasons)
+
+
+def _check_arguments(leaves: list[Any]) -> None:
+    for i, leaf in enumerate(leaves):
+        if isinstance(leaf, torch.Tensor):
+            _check_tensor(leaf, f"argument leaf {i}")
+        elif not isinstance(leaf, _CONSTANTS):
+            raise CaptureError(
+                f"argument leaf {i} is a {type(leaf).__module__}.{type(leaf).__qualname__}, expected tensors, numbers, "
+                "strings, None, and lists, tuples and dicts of them",
+                hint="pass its tensors as arguments, or register the class with torch.utils._pytree",
+            )
+
+
+def _check_tensor(tensor: torch.Tensor, what: str) -> None:
+    if type(tensor) not in (torch.Tensor, torch.nn.Parameter, torch.nn.Buffer):
+        raise CaptureError(f"{what} is a {type(tensor).__qualname__}, expected a plain torch.Tensor")
+    if tensor.layout != torch.strided or tensor.is_quantized:
+        raise CaptureError(f"{what} has layout {tensor.layout} and dtype {tensor.dtype}, expected a dense tensor")
+    if tensor.dtype not in _DTYPES:
+        raise CaptureError(f"{what} has dtype {tensor.dtype}, which jic does not compile")
+    if tensor.is_conj() or tensor.is_neg():
+        raise CaptureError(f"{what} is a lazy conjugate or negative view", hint="resolve it with resolve_conj()")
+
+
+class _Call:
+    """The call as a function of its tensor leaves, which remembers the structure of the result."""
+
+    def __init__(self, fn: Callable[..., Any], leaves: list[Any], in_spec: pytree.TreeSpec) -> None:
+        self.fn, self.leaves, self.in_spec = fn, leaves, in_spec
+        self.positions = [i for i, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor)]
+        self.result_leaves: list[Any] = []
+        self.out_spec: pytree.TreeSpec = pytree.tree_structure(None)
+        self.captured_index: dict[int, int] = {}  # input number of a captured tensor, by id
+
+    @property
+    def tensors(self) -> list[torch.Tensor]:
+        return [self.leaves[i] for i in self.positions]
+
+    def forward(self, *tensors: torch.Tensor) -> list[torch.Tensor]:
+        """Named so because torch records the stack of a node from its first `forward` frame on."""
+        leaves = list(self.leaves)
+        for i, tensor in zip(self.positions, tensors, strict=True):
+            leaves[i] = tensor
+        args, kwargs = pytree.tree_unflatten(leaves, self.in_spec)
+        result = self.fn(*args, **kwargs)
+        self.result_leaves, self.out_spec = pytree.tree_flatten(result)
+        return [leaf for leaf in self.result_leaves if isinstance(leaf, torch.Tensor)]
+
+
+def _run(call: _Call) -> GraphModule:
+    tracer = make_fx(
+        call.forward,
+        tracing_mode="fake",
+        pre_dispatch=True,
+        _allow_non_fake_inputs=True,
+        record_stack_traces=True,
+        _disable_torch_fn_metadata_mode=True,
+    )
+    try:
+        with torch.no_grad(), _attributes_restored(call.fn):
+            graph = tracer(*call.tensors)
+    except CaptureError:
+        raise
+    except Exception as error:
+        raise _explain(error) from error
+    for leaf in call.result_leaves:
+        if not isinstance(leaf, (torch.Tensor, *_CONSTANTS)):
+            raise CaptureError(
+                f"the result holds a {type(leaf).__module__}.{type(leaf).__qualname__}, expected tensors, numbers, strings, "
+                "None, and lists, tuples and dicts of them",
+            )
+        if isinstance(leaf, (torch.SymInt, torch.SymFloat, torch.SymBool)):
+            raise CaptureError("the result holds a size that is only known at run time")
+    for node in graph.graph.nodes:
+        node.meta["location"] = locations.of_stack(node.meta.get("stack_trace"))
+        _check_values(node)
+    return graph
+
+
+@contextlib.contextmanager
+def _attributes_restored(fn: Any) -> Iterator[None]:
+    """Undo what `fn` stored in its module's registries while tracing: fake tensors must not outlive the trace."""
+    owner = getattr(fn, "__self__", fn)
+    if not isinstance(owner, torch.nn.Module):
+        yield
+        return
+    modules = list(owner.modules())
+    before = [
+        (group, dict(group)) for m in modules for group in (m.__dict__, m.__dict__["_buffers"], m.__dict__["_parameters"])
+    ]
+    try:
+        yield
+    finally:
+        stored = False
+        for group, items in before:
+            if any(group.get(key) is not value for key, value in items.items()) or len(group) != len(items):
+                stored = True
+                group.clear()
+                group.update(items)
+    if stored:
+        raise CaptureError(
+            f"{type(owner).__qualname__} assigns attributes while it runs",
+            hint="return the new values, or update a buffer in place",
+        )
+
+
+def _explain(error: Exception) -> CaptureError:
+    where = locations.of_exception(error)
+    text = str(error).strip().partition("\n")[0]
+    if isinstance(error, (DataDependentOutputException, GuardOnDataDependentSymNode)):
+        return CaptureError(
+            "a Python value is computed from a tensor's elements (bool(), int(), float(), .item(), .tolist() or an `if` on a "
+            "tensor), which a graph cannot express",
+            hint="use torch.where or masking in place of `if`, and keep numbers in tensors",
+            location=where,
+        )
+    if isinstance(error, DynamicOutputShapeException):
+        return CaptureError(f"{error.func} has a result whose shape depends on data", location=where)
+    if isinstance(error, (UnsupportedFakeTensorException, UnsupportedOperatorException, NotImplementedError)):
+        return CaptureError(f"cannot be traced: {text}", location=where)
+    if "fake" in text.lower() or "proxy" in text.lower() or "data-dependent" in text.lower():
+        return CaptureError(f"cannot be traced: {text}", location=where)
+    return FunctionRaised(f"the function raises {type(error).__name__}: {text}", location=where)
+
+
+def _check_values(node: Node) -> None:
+    for value in pytree.tree_leaves(node.meta.get("val")):
+        if isinstance(value, (torch.SymInt, torch.SymFloat, torch.SymBool)):
+            raise CaptureError(
+                f"{node.target} gives a size or number that is only known at run time", location=node.meta["location"]
+            )
+        if isinstance(value, torch.Tensor):
+            if value.dtype not in _DTYPES:
+                raise CaptureError(
+                    f"{node.target} gives dtype {value.dtype}, which jic does not compile", location=node.meta["location"]
+                )
+            if value.layout != torch.strided:
+                raise CaptureError(f"{node.target} gives a tensor of layout {value.layout}", location=node.meta["location"])
+
+
+def _lift_captured(graph: GraphModule, call: _Call, around: Surroundings) -> tuple[list[InputSource], list[Reason]]:
+    """Make every captured tensor a placeholder, once. Small tensors made in the function stay constants of the graph."""
+    sources = [InputSource("argument", _leaf_name(call, i), index=i) for i in call.positions]
+    reasons: list[Reason] = []
+    placeholders: dict[int, Node] = {}
+    captured = [node for node in graph.graph.nodes if node.op == "get_attr"]
+    returned = [leaf for leaf in call.result_leaves if isinstance(leaf, torch.Tensor) and not isinstance(leaf, FakeTensor)]
+    anchor = graph.graph.call_function(lambda: None)  # keeps the place where new placeholders go
+    first = next(n for n in graph.graph.nodes if n.op != "placeholder")
+    first.prepend(anchor)
+
+    def lift(tensor: torch.Tensor, value: Any, location: str) -> Node:
+        if id(tensor) not in placeholders:
+            home = around.homes.get(id(tensor))
+            name = home.name if home else f"captured{len(sources)}"
+            _check_tensor(tensor, name)
+            if home is None:
+                why = "a captured tensor was found in no module, global or closure: replacing it will not be noticed"
+                reasons.append(Reason(name, why, location))
+            sources.append(
+                InputSource(
+                    "captured", name, tensor=tensor,
+                    container=home.container if home else None, key=home.key if home else None,
+                )
+            )  # fmt: skip
+            with graph.graph.inserting_before(anchor):
+                node = graph.graph.placeholder(f"captured_{len(sources)}")
+            node.meta.update(val=value, location="", tensor=tensor)
+            placeholders[id(tensor)] = node
+        return placeholders[id(tensor)]
+
+    for node in captured:
+        tensor = getattr(graph, str(node.target))
+        if _made_in_function(node, around.homes) and tensor.numel() <= _MAX_CONSTANT:
+            continue
+        node.replace_all_uses_with(lift(tensor, node.meta["val"], node.meta["location"]))
+        graph.graph.erase_node(node)
+    for tensor in returned:  # a captured tensor that the function only returns is no proxy and has no node of its own
+        if id(tensor) not in placeholders:
+            lift(tensor, None, "")
+    graph.graph.erase_node(anchor)
+    order = [n for n in graph.graph.nodes if n.op == "placeholder"]
+    call.captured_index = {key: order.index(node) for key, node in placeholders.items()}
+    return sources, reasons
+
+
+def _captured_storage_matters(graph: GraphModule) -> bool:
+    """True if a captured tensor is written to or a result is a view of one.
+
+    Torch makes a new fake tensor for each access to a captured tensor, so that their storages do not tell aliases.
+    """
+    nodes = graph.graph.nodes
+    if any(isinstance(n.target, torch._ops.OpOverload) and n.target._schema.is_mutable for n in nodes):
+        return True
+    return any(_may_view_captured(n) for n in graph.graph.output_node().all_input_nodes)
+
+
+def _may_view_captured(node: Node) -> bool:
+    while node.op == "call_function" and node.all_input_nodes:
+        target = node.target
+        if isinstance(target, torch._ops.OpOverload) and not any(a.alias_info for a in target._schema.arguments):
+            return False
+        node = node.all_input_nodes[0]
+    return "tensor" in node.meta
+
+
+def _propagate(graph: GraphModule) -> None:
+    """Run the graph again on fake tensors, with one fake tensor for each captured tensor."""
+    mode = detect_fake_mode([n.meta.get("val") for n in graph.graph.nodes]) or FakeTensorMode()
+    values: dict[Node, Any] = {}
+    with torch.no_grad(), mode:
+        for node in graph.graph.nodes:
+            if node.op == "call_function":
+                args, kwargs = torch.fx.map_arg((node.args, node.kwargs), values.__getitem__)
+                values[node] = node.target(*args, **kwargs)  # type: ignore[operator]
+            elif node.op == "get_attr":
+                values[node] = mode.from_tensor(getattr(graph, str(node.target)))
+            elif node.op == "placeholder":
+                values[node] = mode.from_tensor(node.meta["tensor"]) if "tensor" in node.meta else node.meta["val"]
+            node.meta["val"] = values.get(node)
+
+
+def _made_in_function(node: Node, homes: dict[int, Any]) -> bool:
+    """True for `torch.tensor(3.0)` and the like: torch wraps each such constant in a `lift_fresh` op."""
+    tensor = getattr(node.graph.owning_module, str(node.target))
+    return id(tensor) not in homes and all("lift" in str(user.target) for user in node.users) and bool(node.users)
+
+
+def _leaf_name(call: _Call, position: int) -> str:
+    paths, _ = pytree.tree_flatten_with_path(pytree.tree_unflatten(call.leaves, call.in_spec))
+    path = paths[position][0]
+    return ("args" if getattr(path[0], "idx", 0) == 0 else "kwargs") + pytree.keystr(path[1:])
+
+
+def _classify_outputs(graph: GraphModule, call: _Call, inputs: list[InputSource]) -> list[OutputSource]:
+    """Say what each leaf of the result is, and leave only computed tensors as the graph's results."""
+    placeholders = [n for n in graph.graph.nodes if n.op == "placeholder"]
+    storages = {
+        _storage(n.meta["val"]): i for i, n in reversed(list(enumerate(placeholders))) if n.meta.get("val") is not None
+    }
+    output = graph.graph.output_node()
+    nodes = iter(output.args[0])  # type: ignore[arg-type]
+    sources: list[OutputSource] = []
+    results: list[Node] = []
+    for leaf in call.result_leaves:
+        if not isinstance(leaf, torch.Tensor):
+            sources.append(OutputSource("constant", value=leaf))
+            continue
+        node = next(nodes)
+        if not isinstance(leaf, FakeTensor):
+            sources.append(OutputSource("input", call.captured_index[id(leaf)]))
+        elif node in placeholders:
+            sources.append(OutputSource("input", placeholders.index(node)))
+        else:
+            sources.append(_computed_output(node, placeholders, storages, results))
+    output.args = (tuple(results),)
+    return sources
+
+
+def _computed_output(
+    node: Node, placeholders: list[Node], storages: dict[int, int], results: list[Node]
+) -> OutputSource:
+    value = node.meta["val"]
+    if _storage(value) in storages:
+        index = storages[_storage(value)]
+        base = placeholders[index].meta["val"]
+        if value.dtype != base.dtype:
+            raise CaptureError(
+                f"a result is a view of an input ({base.dtype}) as {value.dtype}",
+                hint="return a copy (.clone())",
+                location=node.meta["location"],
+            )
+        if _same_geometry(value, base) and node.target in _RETURN_SELF:
+            return OutputSource("input", index)
+        offset = value.storage_offset() - base.storage_offset()
+        return OutputSource("view", index, tuple(value.shape), tuple(value.stride()), offset)
+    if node not in results:
+        results.append(node)
+    return OutputSource("result", results.index(node), tuple(value.shape), tuple(value.stride()))
+
+
+# Ops that return their argument itself when they have nothing to do.
+_RETURN_SELF = frozenset(
+    {
+        torch.ops.aten.contiguous.default,
+        torch.ops.aten.to.dtype,
+        torch.ops.aten.to.device,
+        torch.ops.aten.to.dtype_layout,
+        torch.ops.aten.to.other,
+        torch.ops.aten.expand_as.default,
+        torch.ops.aten.dropout.default,
+    }
+)
+
+
+def _same_geometry(a: torch.Tensor, b: torch.Tensor) -> bool:
+    return a.shape == b.shape and a.stride() == b.stride() and a.storage_offset() == b.storage_offset()
+
+
+def _storage(tensor: torch.Tensor) -> int:
+    return tensor.untyped_storage()._cdata
+
+
+def _normalise(
+    graph: GraphModule, inputs: list[InputSource], outputs: list[OutputSource], mutations: list[Mutation]
+) -> None:
+    """Remove dead nodes, and placeholders that neither the graph nor an output nor a mutation needs."""
+    for node in reversed(list(graph.graph.nodes)):
+        if node.op in ("call_function", "get_attr") and not node.users and not _draws_random_numbers(node):
+            graph.graph.erase_node(node)
+    needed = {o.index for o in outputs if o.kind in ("input", "view")} | {m.input for m in mutations}
+    renumbered: dict[int, int] = {}
+    kept: list[InputSource] = []
+    for i, node in enumerate([n for n in graph.graph.nodes if n.op == "placeholder"]):
+        if node.users or i in needed:
+            renumbered[i] = len(kept)
+            kept.append(inputs[i])
+        else:
+            graph.graph.erase_node(node)
+    inputs[:] = kept
+    for i, output in enumerate(outputs):
+        if output.kind in ("input", "view"):
+            outputs[i] = OutputSource(output.kind, renumbered[output.index], output.size, output.stride, output.offset)
+    for m in mutations:
+        m.input = renumbered[m.input]
+    for node in [n for n in graph.graph.nodes if n.op == "placeholder" and n.meta.get("val") is None]:
+        node.meta["val"] = node.meta["tensor"]  # only returned: its metadata is all that is read
+    graph.recompile()
+
+
+def _draws_random_numbers(node: Node) -> bool:
+    return isinstance(node.target, torch._ops.OpOverload) and torch.Tag.nondeterministic_seeded in node.target.tags
