@@ -119,13 +119,13 @@ def source_line(operation: ir.Operation) -> str:
 
 
 def _file_line(location: ir.Location) -> str:
-    if location.is_a_file():
+    if isinstance(location, ir.FileLineColLoc):
         return f"{location.filename}:{location.start_line}"
-    if location.is_a_name():
+    if isinstance(location, ir.NameLoc):
         return _file_line(location.child_loc)
-    if location.is_a_callsite():
+    if isinstance(location, ir.CallSiteLoc):
         return _file_line(location.callee)
-    if location.is_a_fused():
+    if isinstance(location, ir.FusedLoc):
         for part in location.locations:
             if line := _file_line(part):
                 return line
