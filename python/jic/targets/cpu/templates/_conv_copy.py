@@ -34,6 +34,11 @@ def transpose(rows: Sequence[ir.Value], lanes: int) -> list[ir.Value]:
     return values
 
 
+def below(position: g.Index, size: g.Index) -> ir.Value:
+    """`0 <= position < size`: as unsigned numbers, positions before the border are also past its end."""
+    return ops.cmpi("ult", g.index(position), g.index(size))
+
+
 def to_accumulator(value: ir.Value, source: str, accumulator: str) -> ir.Value:
     """f16 and bf16 (scalar or vector) widened to f32; anything else as it is."""
     return value if source == accumulator else ops.op("arith.extf", [value], ops.like(value.type, ops.element_type("f32")))
@@ -73,13 +78,13 @@ def pack_filter(module: KernelModule, name: str, plan: Plan) -> None:
                     for i in range(lanes):
                         o = g.minimum(g.add(filter_, j * lanes + i), plan.filters - 1)
                         o = g.add(o, g.mul(group, plan.filters))
-                        row = g.load(source, [g.add(g.mul(o, steps), start)], lanes, used)
+                        row = g.load(source, g.add(g.mul(o, steps), start), lanes, used)
                         rows.append(to_accumulator(row, window.element, window.accumulator))
                     for i, column in enumerate(transpose(rows, lanes)[:used]):
                         step = g.add(start, i)
                         place = g.add(g.mul(g.rem(step, window.taps), plan.depth), g.div(step, window.taps))
                         place = g.add(g.mul(place, plan.width), j * lanes)
-                        g.store(column, target, [g.add(panel_base, place)])
+                        g.store(column, target, g.add(panel_base, place))
 
 
 def copy_patch(
@@ -103,10 +108,7 @@ def copy_patch(
         to = g.add(g.mul(channel, strides.channel), g.add(g.mul(i, strides.depth), g.mul(j, strides.row)))
         line = g.add(g.mul(z, source_rows), y)
         at = g.add(g.add(batch_base, g.mul(channel, plane)), g.mul(line, source_columns * inner))
-        # as unsigned numbers, positions before the border are also past its end
-        inside = ops.op(
-            "arith.andi", [g.below(z, window.source[0]), g.below(y, source_rows)], ops.element_type("i1")
-        )
+        inside = ops.binary("arith.andi", below(z, window.source[0]), below(y, source_rows))
         with g.when(inside):
             mover.zero(to, left * inner)
             mover.copy(at, g.add(to, left * inner), middle * inner)
@@ -121,17 +123,17 @@ class _Mover:
     def __init__(self, source: ir.Value, target: ir.Value, plan: Plan) -> None:
         self.source, self.target = source, target
         self.element, self.accumulator, self.lanes = plan.window.element, plan.window.accumulator, plan.lanes
-        self.zeros = g.splat(g.vector_type(plan.lanes, storage(self.accumulator)))
+        self.zeros = g.zero(plan.lanes, storage(self.accumulator))
 
     def copy(self, at: g.Index, to: g.Index, count: int) -> None:
         def move(i: g.Index, used: int) -> None:
-            value = g.load(self.source, [g.add(at, i)], self.lanes, used)
-            g.store(to_accumulator(value, self.element, self.accumulator), self.target, [g.add(to, i)], used)
+            value = g.load(self.source, g.add(at, i), self.lanes, used)
+            g.store(to_accumulator(value, self.element, self.accumulator), self.target, g.add(to, i), used)
 
         self._runs(count, move)
 
     def zero(self, to: g.Index, count: int) -> None:
-        self._runs(count, lambda i, used: g.store(self.zeros, self.target, [g.add(to, i)], used))
+        self._runs(count, lambda i, used: g.store(self.zeros, self.target, g.add(to, i), used))
 
     def _runs(self, count: int, move) -> None:
         whole = count // self.lanes * self.lanes

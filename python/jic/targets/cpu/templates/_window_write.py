@@ -1,0 +1,191 @@
+"""From registers to the results: the elementwise epilogue of convolutions and pools, evaluated on their sums.
+
+Lanes of the sums run over channels. In layout nhwc that is how results lie in memory; in nchw a tile's rows are transposed in
+registers first, so that lanes run along the innermost spatial dim.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+
+from torch_mlir import ir
+
+from ...common import ops
+from ...common.evaluate import Evaluator
+from ...common.functions import Functions
+from ...common.index import Index, Linear, offset
+from ...common.memory import Memory
+from ...common.region import Region
+from ..kernel import Kernel
+from . import _gemm_ops as g
+from ._conv_copy import transpose
+
+# Ops worth about one instruction; the others (exp, erf, …) count for many.
+CHEAP = (
+    "add", "sub", "mul", "maximum", "minimum", "relu", "neg", "abs", "select", "compare", "constant", "convert", "broadcast",
+    "reshape", "transpose", "slice", "argument", "conv", "pool", "and", "or", "not",
+)  # fmt: skip
+UNROLLED_OPS = 500
+
+
+@dataclass(frozen=True)
+class Point:
+    """A position in the result: its batch entry, spatial position and channel."""
+
+    batch: g.Index
+    depth: g.Index
+    row: g.Index
+    column: g.Index
+    channel: g.Index
+
+
+@dataclass(frozen=True)
+class Writer:
+    """Evaluates the outputs of `region` for tiles of `node`, its convolution or pool, and stores them.
+
+    Args:
+        extra: buffers between the region's arguments and its results: (elements, element) each.
+        rows, columns, vectors, lanes: shape of a tile; its values come as `[row][column][vector]`.
+        accumulator: element of the values.
+        merged: the spatial dims (and in nhwc the batch) are walked as one; only `Point.column` is then used.
+    """
+
+    region: Region
+    node: int
+    extra: tuple[tuple[int, str], ...]
+    rows: int
+    columns: int
+    vectors: int
+    lanes: int
+    layout: str
+    accumulator: str
+    merged: bool = False
+
+    @property
+    def buffers(self) -> list[tuple[int, str]]:
+        region = self.region
+        arguments = [(prod(n.shape), n.element) for n in region.nodes[: region.arguments]]
+        results = [(prod(region.nodes[o].shape), region.nodes[o].element) for o in region.outputs]
+        return [*arguments, *self.extra, *results]
+
+    @property
+    def rank(self) -> int:
+        return len(self.region.nodes[self.node].shape)
+
+    @property
+    def channel_dim(self) -> int:
+        return 1 if self.layout == "nchw" else self.rank - 1
+
+    @property
+    def spatial_dims(self) -> list[int]:
+        return list(range(2, self.rank)) if self.layout == "nchw" else list(range(1, self.rank - 1))
+
+    @property
+    def unrolled(self) -> bool:
+        weight = sum(1 if n.op in CHEAP else 20 for n in self.region.nodes)
+        return weight * self.rows * self.columns * self.vectors <= UNROLLED_OPS
+
+    def write(
+        self, kernel: Kernel, values: Sequence[ir.Value], at: Point, left: g.Index | None, tile_offset: int
+    ) -> None:
+        """Store the tile at `at`. `left` channels of it exist (None: all); `tile_offset` is free space in the scratch."""
+        if self.layout == "nhwc":
+            self._write_nhwc(kernel, values, at, left, tile_offset)
+        else:
+            self._write_nchw(kernel, values, at, left, tile_offset)
+
+    # ---- channels last ----
+
+    def _write_nhwc(self, kernel, values, at: Point, left, tile_offset: int) -> None:
+        masks = [self._channel_mask(left, j) for j in range(self.vectors)]
+        if self.unrolled:
+            evaluator = self._evaluator(kernel, at, self.channel_dim)
+            for p in range(self.rows * self.columns):
+                for j in range(self.vectors):
+                    evaluator.memory.mask = masks[j]
+                    index = self._index(p // self.columns, p % self.columns, j * self.lanes)
+                    self._store(evaluator, index, values[p * self.vectors + j])
+            return
+        tile = self._spill(kernel, values, tile_offset)
+        with g.loop(0, self.rows) as y, g.loop(0, self.columns) as x:
+            pixel = g.add(g.mul(y, self.columns), x)
+            here = Point(at.batch, at.depth, g.add(at.row, y), g.add(at.column, x), at.channel)
+            evaluator = self._evaluator(kernel, here, self.channel_dim)
+            for j in range(self.vectors):
+                evaluator.memory.mask = masks[j]
+                value = g.load(tile, g.add(g.mul(pixel, self.vectors * self.lanes), j * self.lanes), self.lanes)
+                self._store(evaluator, self._index(0, 0, j * self.lanes), value)
+
+    def _channel_mask(self, left: g.Index | None, j: int) -> ir.Value | None:
+        if left is None:
+            return None
+        type_ = ops.vector_type(self.lanes, ops.element_type("i1"))
+        return ops.op("vector.create_mask", [g.index(g.sub(left, j * self.lanes))], type_)
+
+    # ---- channels first ----
+
+    def _write_nchw(self, kernel, values, at: Point, left, tile_offset: int) -> None:
+        mask = None if self.columns == self.lanes else g.first_lanes(self.lanes, self.columns)
+        lane = self.rank - 1
+        lines: list[ir.Value] = []
+        for y in range(self.rows):
+            for j in range(self.vectors):
+                first = y * self.columns * self.vectors + j
+                row = values[first : first + self.columns * self.vectors : self.vectors]
+                lines += transpose(row, self.lanes)
+        width = self.vectors * self.lanes
+        if self.unrolled and left is None:
+            evaluator = self._evaluator(kernel, at, lane)
+            evaluator.memory.mask = mask
+            for number, line in enumerate(lines):
+                self._store(evaluator, self._index(number // width, 0, number % width), line)
+            return
+        tile = self._spill(kernel, lines, tile_offset)
+        channels = width if left is None else g.minimum(left, width)
+        with g.loop(0, self.rows) as y, g.loop(0, channels) as c:
+            here = Point(at.batch, at.depth, g.add(at.row, y), at.column, g.add(at.channel, c))
+            evaluator = self._evaluator(kernel, here, lane)
+            evaluator.memory.mask = mask
+            line = g.load(tile, g.mul(g.add(g.mul(y, width), c), self.lanes), self.lanes)
+            self._store(evaluator, self._index(0, 0, 0), line)
+
+    # ---- shared ----
+
+    def _spill(self, kernel: Kernel, values: Sequence[ir.Value], tile_offset: int) -> ir.Value:
+        tile = kernel.scratch_view(tile_offset, len(values) * self.lanes, self.accumulator)
+        for i, value in enumerate(values):
+            g.store(value, tile, i * self.lanes)
+        return tile
+
+    def _evaluator(self, kernel: Kernel, at: Point, lane: int) -> Evaluator:
+        arguments = self.region.arguments
+        buffers = [*kernel.buffers[:arguments], *kernel.buffers[arguments + len(self.extra) :]]
+        spatial = self.spatial_dims
+        positions = (at.depth, at.row, at.column)[-len(spatial) :]
+        variables = dict(zip(spatial, positions, strict=True))
+        if self.merged:
+            variables = {spatial[-1]: at.column}
+        if not self.merged or self.layout == "nchw":
+            variables[0] = at.batch
+        variables[self.channel_dim] = at.channel
+        memory = Memory(buffers, {d: g.index(v) for d, v in variables.items()}, lane=lane, width=self.lanes)
+        return Evaluator(self.region, memory, Functions())
+
+    def _index(self, row: int, column: int, channel: int) -> Index:
+        """The iteration point this far from the tile's first position."""
+        index = [Linear.of(d) for d in range(self.rank)]
+        index[self.channel_dim] += channel
+        index[self.spatial_dims[-1]] += column
+        if row:
+            index[self.spatial_dims[-2]] += row
+        return tuple(index)
+
+    def _store(self, evaluator: Evaluator, index: Index, value: ir.Value) -> None:
+        region = self.region
+        evaluator.bind(self.node, index, value)
+        for number, output in enumerate(region.outputs):
+            node = region.nodes[output]
+            result = evaluator.output(number, index)
+            evaluator.memory.store(region.arguments + number, offset(node.shape, index), result, node.element)

@@ -1,0 +1,176 @@
+"""Window kernels: one convolution or pool, and the elementwise ops after it.
+
+    conv:  pack the filter into panels            (a launch of its own: weights are inputs and may change)
+           for task:                              # batch x depth x block of rows x part of the output channels
+             copy the padded patch of the source  # only where windows reach over the border
+             for panel, for tile:                 # pixels x output channels in registers
+               sums = taps x input channels
+               store(evaluate(outputs))
+    pool, depthwise conv:  see _pool_kernel.py
+
+The elementwise part is evaluated on the registers, so a convolution with bias, batch norm, residual and ReLU writes its result
+once. Tiles may write a result twice with the same value: results must not share memory with arguments.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import prod
+
+from jic.errors import LoweringError
+
+from ...common.evaluate import accesses, argument_of, whole
+from ...common.region import Node, Region
+from ..kernel import Buffer, KernelModule, Launch, Lowered
+from ..machine import ELEMENT_BYTES, Machine
+from ._conv_copy import pack_filter, pack_tasks
+from ._conv_kernel import emit_conv, scratch_bytes
+from ._conv_plan import Plan, Window, conv_window, make_plan, spatial
+from ._pool_kernel import lower_channelwise
+from ._window_write import Writer
+
+
+def lower(region: Region, name: str, kernels: KernelModule, machine: Machine) -> Lowered:
+    """Lower the region's convolution or pool and all that follows it."""
+    found = region.find("conv", "pool")
+    if len(found) != 1:
+        raise LoweringError(f"a window kernel holds one conv or pool, got {len(found)}")
+    number = found[0]
+    node = region.nodes[number]
+    for output in region.outputs:
+        if region.nodes[output].shape != node.shape:
+            raise LoweringError(
+                f"a window kernel's results have the shape {node.shape} of jic.{node.op}, got {region.nodes[output].shape}",
+                location=node.location,
+            )
+    source, padding = _source(region, node)
+    if 0 in node.shape:
+        return _empty(region, name, kernels)
+    if node.op == "pool":
+        window = Window.of(node, region.nodes[source], node.attributes["window"])
+        return lower_channelwise(region, number, _padded(window, node, padding), source, None, name, kernels, machine)
+    filter_ = _filter(region, node)
+    window = _padded(conv_window(node, region.nodes[source], region.nodes[filter_]), node, padding)
+    groups = node.attributes["groups"]
+    if groups > 1 and groups == window.source_channels == window.target_channels:
+        return lower_channelwise(region, number, window, source, filter_, name, kernels, machine)
+    return _lower_conv(region, number, window, groups, source, filter_, name, kernels, machine)
+
+
+def _lower_conv(
+    region: Region,
+    number: int,
+    window: Window,
+    groups: int,
+    source: int,
+    filter_: int,
+    name: str,
+    kernels: KernelModule,
+    machine: Machine,
+) -> Lowered:
+    merged = _mergeable(region, number, window)
+    plan = make_plan(_flattened(window) if merged else window, groups, machine)
+    packed = plan.panels * plan.width * plan.steps
+    writer = Writer(
+        region,
+        number,
+        ((packed, window.accumulator),),
+        plan.tile.rows,
+        plan.tile.columns,
+        plan.tile.vectors,
+        plan.lanes,
+        window.layout,
+        window.accumulator,
+        merged,
+    )
+    pack_filter(kernels, f"{name}_pack", plan)
+    emit_conv(kernels, name, plan, writer, source, packed=region.arguments)
+    filter_buffer, temp = Buffer("argument", filter_), Buffer("temp", 0)
+    arguments = [Buffer("argument", i) for i in range(region.arguments)]
+    results = [Buffer("result", i) for i in range(len(region.outputs))]
+    pack = Launch(f"{name}_pack", (filter_buffer, temp), 1, pack_tasks(plan), cost=_pack_ns(plan))
+    conv = Launch(
+        name, (*arguments, temp, *results), region.arguments + 1, plan.tasks, plan.nanoseconds, scratch_bytes(plan)
+    )
+    return Lowered([pack, conv], [max(1, packed) * ELEMENT_BYTES[window.accumulator]])
+
+
+def _pack_ns(plan: Plan) -> int:
+    return plan.panels * plan.width * plan.steps // 4 + 50
+
+
+def _source(region: Region, node: Node) -> tuple[int, tuple[int, ...]]:
+    """The argument that `node` slides over, and the padding (low0, high0, …) that a `jic.pad` before it adds."""
+    operand = node.operands[0]
+    rank = len(node.attributes["stride"])
+    padding = (0,) * (2 * rank)
+    pad = region.nodes[operand]
+    if pad.op == "pad":
+        low, high = (spatial(pad.attributes[which], node.attributes["layout"]) for which in ("low", "high"))
+        neutral = {"max": float("-inf"), "avg": None}.get(node.attributes.get("kind", ""), 0)
+        if sum(low) + sum(high) != sum(pad.attributes["low"]) + sum(pad.attributes["high"]):
+            raise LoweringError(f"a pad of other than spatial dims before jic.{node.op}", location=node.location)
+        if pad.attributes["value"] != neutral:
+            raise LoweringError(
+                f"a pad with {pad.attributes['value']} before jic.{node.op}, which only takes {neutral}",
+                location=node.location,
+            )
+        padding = tuple(value for pair in zip(low, high, strict=True) for value in pair)
+        (operand,) = pad.operands
+    argument = argument_of(region, operand)
+    if argument is None:
+        raise LoweringError(
+            f"jic.{node.op} in a window kernel reads jic.{region.nodes[operand].op}, expected an argument",
+            location=node.location,
+        )
+    # the shape that the op sees: an argument may be reshaped on the way
+    if region.nodes[argument].shape != region.nodes[operand].shape:
+        raise LoweringError(f"jic.{node.op} in a window kernel reads a reshaped argument", location=node.location)
+    return argument, padding
+
+
+def _filter(region: Region, node: Node) -> int:
+    argument = argument_of(region, node.operands[1])
+    if argument is None or region.nodes[argument].shape != region.nodes[node.operands[1]].shape:
+        raise LoweringError("the filter of a convolution must be an argument of its kernel", location=node.location)
+    return argument
+
+
+def _padded(window: Window, node: Node, padding: tuple[int, ...]) -> Window:
+    """`window` with the padding of a `jic.pad` before it counted as its own."""
+    extra = (0,) * (3 - len(padding) // 2) + padding[::2]
+    low = tuple(a + b for a, b in zip(window.low, extra, strict=True))
+    return replace(window, low=(low[0], low[1], low[2]))
+
+
+def _mergeable(region: Region, number: int, window: Window) -> bool:
+    """A convolution of single pixels whose spatial dims (and in nhwc the batch) can be walked as one."""
+    if window.taps != 1 or set(window.stride) != {1} or not window.inside:
+        return False
+    rank = len(region.nodes[number].shape)
+    dims = list(range(2, rank)) if window.layout == "nchw" else list(range(rank - 1))
+    shape = region.nodes[number].shape
+    found = accesses(region, [(o, whole(region, o)) for o in region.outputs], frozenset([number]))
+    if found.positional & set(dims):
+        return False
+    return all(
+        p.coefficient(a) == p.coefficient(b) * shape[b]
+        for _, p in found.loads
+        for a, b in zip(dims, dims[1:], strict=False)
+    )
+
+
+def _flattened(window: Window) -> Window:
+    pixels = prod(window.target) * (window.batch if window.layout == "nhwc" else 1)
+    batch = 1 if window.layout == "nhwc" else window.batch
+    return replace(window, batch=batch, source=(1, 1, pixels), target=(1, 1, pixels))
+
+
+def _empty(region: Region, name: str, kernels: KernelModule) -> Lowered:
+    """Results without elements: a kernel that has no tasks."""
+    nodes = [*region.nodes[: region.arguments], *(region.nodes[o] for o in region.outputs)]
+    with kernels.function(name, [(prod(n.shape), n.element) for n in nodes]):
+        pass
+    arguments = [Buffer("argument", i) for i in range(region.arguments)]
+    results = [Buffer("result", i) for i in range(len(region.outputs))]
+    return Lowered([Launch(name, (*arguments, *results), region.arguments, 0, 0)])
