@@ -1,0 +1,128 @@
+"""A contraction kernel's matmul, read off its region: sizes, and how each operand lies in memory.
+
+The iteration variables are the result's dims `0 … rank-1` and, as variable `rank`, the contracted dim. Everything else speaks of a
+`row` variable (broadcast over lanes) and a `column` variable (which runs over lanes). They are the result's last two dims in that
+order, except for a matrix-vector product, where they and the operands change places so that lanes are full.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+from jic.errors import LoweringError
+
+from ...common.elementwise import register_element
+from ...common.evaluate import VIEWS, accesses, argument_of
+from ...common.index import Index, Linear, Variable, offset, view_operand
+from ...common.region import Region
+
+
+@dataclass(frozen=True)
+class Operand:
+    """One side of the matmul.
+
+    Attributes:
+        node, index: what to ask an `Evaluator` for.
+        element: its element; values come in the register type of it.
+        direct: whether it is an argument seen through views only, so that reading it twice costs no arithmetic.
+        outer: its own variable (`row` or `column`).
+        along_outer, along_k: whether vectors along that variable, or along the contracted one, are contiguous in memory.
+        k_stride: elements between consecutive k, for a direct operand.
+    """
+
+    node: int
+    index: Index
+    element: str
+    direct: bool
+    outer: Variable
+    along_outer: bool
+    along_k: bool
+    k_stride: int
+
+
+@dataclass(frozen=True)
+class Problem:
+    """`batch` products of an m x k and a k x n matrix; `accumulator` is the element they are summed in."""
+
+    matmul: int
+    element: str
+    accumulator: str
+    batch: tuple[int, ...]
+    m: int
+    n: int
+    k: int
+    row: Variable
+    column: Variable
+    contracted: Variable
+    a: Operand
+    b: Operand
+
+    @property
+    def batches(self) -> int:
+        return prod(self.batch)
+
+
+def read(region: Region) -> Problem:
+    """The matmul of a contraction region. Raises `LoweringError` if there is not exactly one, or it is of bools."""
+    found = region.find("matmul")
+    if len(found) != 1:
+        raise LoweringError(f"a contraction kernel holds {len(found)} jic.matmul, expected 1")
+    node = region.nodes[found[0]]
+    if node.element == "i1":
+        raise LoweringError("jic.matmul of i1 has no lowering", location=node.location)
+    rank = len(node.shape)
+    row, column, contracted = rank - 2, rank - 1, rank
+    transposed = (node.attributes["transpose_lhs"], node.attributes["transpose_rhs"])
+    k = region.nodes[node.operands[0]].shape[-2 if transposed[0] else -1]
+    batch = tuple(Linear.of(d) for d in range(rank - 2))
+
+    def side(number: int, outer: Variable, outer_first: bool) -> Operand:
+        last = (outer, contracted) if outer_first else (contracted, outer)
+        return _operand(region, number, (*batch, *(Linear.of(v) for v in last)), outer, contracted)
+
+    a = side(node.operands[0], row, not transposed[0])
+    b = side(node.operands[1], column, transposed[1])
+    m, n = node.shape[-2:]
+    if n == 1 and m > 1:
+        (a, b), (row, column), (m, n) = (b, a), (column, row), (n, m)
+    return Problem(
+        found[0], node.element, accumulator(node.element), node.shape[:-2], m, n, k, row, column, contracted, a, b
+    )
+
+
+def accumulator(element: str) -> str:
+    """The element that products of `element` are summed in; narrow integers wrap when they are rounded back."""
+    return {"i8": "i32", "ui8": "i32", "i16": "i32"}.get(element, register_element(element))
+
+
+def _operand(region: Region, number: int, index: Index, outer: Variable, contracted: Variable) -> Operand:
+    loads = [position for _, position in accesses(region, [(number, index)]).loads]
+
+    def contiguous(variable: Variable) -> bool:
+        strides = {p.coefficient(variable) for p in loads}
+        return strides <= {0, 1} and bool(strides)
+
+    direct = _direct(region, number, index)
+    return Operand(
+        number,
+        index,
+        region.nodes[number].element,
+        direct is not None,
+        outer,
+        contiguous(outer),
+        contiguous(contracted),
+        direct.coefficient(contracted) if direct else 0,
+    )
+
+
+def _direct(region: Region, number: int, index: Index) -> Linear | None:
+    """The offset of `index` in the argument that node `number` is a view of, or None."""
+    while argument_of(region, number) is None:
+        node = region.nodes[number]
+        if node.op not in VIEWS or node.op == "pad":
+            return None
+        (operand,) = node.operands
+        index = view_operand(node, region.nodes[operand].shape, index)
+        number = operand
+    return offset(region.nodes[number].shape, index)
