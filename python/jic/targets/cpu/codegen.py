@@ -19,8 +19,9 @@ from .machine import Machine
 LOWERING = (
     "builtin.module(canonicalize,cse,loop-invariant-code-motion,"
     "convert-vector-to-scf,lower-affine,expand-strided-metadata,lower-affine,convert-scf-to-cf,"
-    "convert-vector-to-llvm{reassociate-fp-reductions=true vector-transpose-lowering=shuffle16x16},"
+    # math before vector: the scalar calls of convert-math-to-libm leave vector.extract and vector.insert behind
     "convert-math-to-llvm,convert-math-to-libm,"
+    "convert-vector-to-llvm{reassociate-fp-reductions=true vector-transpose-lowering=shuffle16x16},"
     "finalize-memref-to-llvm,convert-func-to-llvm{use-bare-ptr-memref-call-conv=true},"
     "convert-arith-to-llvm,convert-cf-to-llvm,convert-index-to-llvm,convert-ub-to-llvm,reconcile-unrealized-casts,canonicalize,cse)"
 )
