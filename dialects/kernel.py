@@ -18,6 +18,7 @@ class FusedOp(JicOp, name="fused", traits=[ext.Pure, ir.IsIsolatedFromAboveTrait
     The region's arguments have the operands' types; it ends with `jic.yield` of the results.
     """
 
+    mixed = True
     kind: ir.StringAttr
     inputs: Sequence[ext.Operand[Any]]
     outputs: Sequence[ext.Result[Any]]
@@ -31,7 +32,9 @@ class FusedOp(JicOp, name="fused", traits=[ext.Pure, ir.IsIsolatedFromAboveTrait
             raise Invalid(f"body has {len(blocks)} blocks, expected 1")
         found, expected = [a.type for a in blocks[0].arguments], [v.type for v in op.operands]
         if found != expected:
-            raise Invalid(f"body has arguments ({', '.join(map(str, found))}), expected ({', '.join(map(str, expected))})")
+            raise Invalid(
+                f"body has arguments ({', '.join(map(str, found))}), expected ({', '.join(map(str, expected))})"
+            )
         operations = list(blocks[0].operations)
         if not operations or operations[-1].operation.name != "jic.yield":
             raise Invalid("body must end with jic.yield")
@@ -48,6 +51,7 @@ class LaunchOp(JicOp, name="launch"):
     `scratch` bytes of memory of its own.
     """
 
+    mixed = True
     kernel: Any  # a symbol
     inputs: Any  # i64
     tasks: Any  # i64

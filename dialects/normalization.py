@@ -117,7 +117,9 @@ class AttentionOp(JicOp, name="attention", traits=[ext.Pure]):
         if len(op.operands) > 4:
             raise Invalid(f"expected at most 1 mask, got {len(op.operands) - 3}")
         if len(op.operands) == 4:
-            c.expect_shape(c.operand(op, 3, "mask").shape, [*batch, query.shape[-2], key.shape[-2]], "operand #3 (mask)")
+            c.expect_shape(
+                c.operand(op, 3, "mask").shape, [*batch, query.shape[-2], key.shape[-2]], "operand #3 (mask)"
+            )
 
 
 def _same_float(source: ir.RankedTensorType, out: ir.RankedTensorType) -> None:
@@ -129,6 +131,8 @@ def _same_float(source: ir.RankedTensorType, out: ir.RankedTensorType) -> None:
 
 def _check_affine(op: ir.Operation, first: int, shape: list[int]) -> None:
     if len(op.operands) > first + 2:
-        raise Invalid(f"expected at most a weight and a bias, got {len(op.operands) - first} operands after #{first - 1}")
+        raise Invalid(
+            f"expected at most a weight and a bias, got {len(op.operands) - first} operands after #{first - 1}"
+        )
     for i in range(first, len(op.operands)):
         c.expect_shape(c.operand(op, i).shape, shape, f"operand #{i} ({('weight', 'bias')[i - first]})")

@@ -29,7 +29,9 @@ class ReduceOp(JicOp, name="reduce", traits=[ext.Pure]):
         source, out = c.operand(op, 0), c.result(op)
         kind, dims = c.choice(op, "kind", REDUCE_KINDS), c.ints(op, "dims")
         if sorted(set(dims)) != dims or any(not 0 <= d < source.rank for d in dims):
-            raise Invalid(f"attribute 'dims' is {dims}, expected increasing dims below the operand's rank {source.rank}")
+            raise Invalid(
+                f"attribute 'dims' is {dims}, expected increasing dims below the operand's rank {source.rank}"
+            )
         c.expect_shape(out.shape, [s for d, s in enumerate(source.shape) if d not in dims], "result")
         element = source.element_type
         if kind in ("any", "all") and not c.is_bool(element):

@@ -85,7 +85,9 @@ class SliceOp(ViewOp, name="slice"):
             if stride < 1 or offset < 0:
                 raise Invalid(f"dim {d} has offset {offset} and stride {stride}, expected offset >= 0 and stride >= 1")
             if c.DYNAMIC not in (size, n) and n > 0 and offset + (n - 1) * stride >= size:
-                raise Invalid(f"dim {d} reads index {offset + (n - 1) * stride}, expected below the operand's size {size}")
+                raise Invalid(
+                    f"dim {d} reads index {offset + (n - 1) * stride}, expected below the operand's size {size}"
+                )
 
 
 class ReverseOp(ViewOp, name="reverse"):
@@ -124,6 +126,7 @@ class PadOp(ViewOp, name="pad"):
 class ConcatOp(JicOp, name="concat", traits=[ext.Pure]):
     """The operands one after the other along `dim`; all other dims are equal."""
 
+    mixed = True
     dim: Any  # i64
     result: ext.Result[Tensor]
     inputs: Sequence[ext.Operand[Tensor]]
