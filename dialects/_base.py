@@ -7,28 +7,20 @@ different types (see `_segments.py`).
 
 An op states its invariants in `check(op)`, which raises `Invalid`; the base turns that into one diagnostic that names the
 op. `check` runs before IRDL's own checks, so the base first makes sure that the declared operands and attributes are there.
-
-IRDL gives all values of one variadic group one type (a constraint variable is bound once). Ops whose group mixes types
-(`mixed = True`) therefore declare it as `GROUPS` groups, and `operandSegmentSizes`/`resultSegmentSizes` hold the lengths of the runs of
-equal types, padded with zeros: operands of types `A A B` have `array<i32: 2, 1, 0, 0, 0, 0, 0, 0>`. `segment_sizes` computes them and `build`
-adds them; `op.operands` is the flat list as ever.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from inspect import Parameter, Signature
 from typing import Any
 
 from torch_mlir import ir
-from torch_mlir.dialects import ext, irdl
+from torch_mlir.dialects import ext
+
+from . import _segments
 
 Tensor = ir.RankedTensorType
 Variadicity = ext.Variadicity
-
-
-# Runs of equal types that a mixed group of operands or results may have.
-GROUPS = 8
 
 
 class Invalid(Exception):
@@ -53,7 +45,6 @@ class JicOp(Jic.Operation):
     # No annotations here: the base class would take them for fields of the op.
     _variadic_operands = _variadic_results = False
     _declared = ([], [], [])
-    mixed = False
 
     @classmethod
     def _generate_class_attributes(cls, dialect_name: str, op_name: str, fields: list[Any]) -> None:
@@ -62,38 +53,17 @@ class JicOp(Jic.Operation):
         cls._variadic_operands = _check_groups(op_name, operands)
         cls._variadic_results = _check_groups(op_name, results)
         cls._declared = (operands, attrs, results)
+        if cls._variadic_operands or cls._variadic_results:
+            cls.verify_region_invariants = classmethod(lambda cls, op: _segments.clear(op.operation))
 
     @classmethod
     def _emit_operation(cls) -> None:
-        if not cls.mixed:
+        if cls._variadic_operands or cls._variadic_results:
+            operands, attrs, results, regions = ext.partition_fields(cls._fields)
+            fields = [*_segments.slots(operands), *attrs, *_segments.slots(results), *regions]
+            _segments.emit(cls._op_name, fields)
+        else:
             super()._emit_operation()
-            return
-        operands, attrs, results, regions = ext.partition_fields(cls._fields)
-        constraints = ext.ConstraintLoweringContext()
-        definition = irdl.operation_(cls._op_name)
-        with ir.InsertionPoint(definition.body):
-            for emit, fields in ((irdl.operands_, operands), (irdl.results_, results)):
-                if expanded := [f for field in fields for f in _expand(field)]:
-                    emit([irdl.any() for _ in expanded], [n for n, _ in expanded], [v for _, v in expanded])
-            if attrs:
-                irdl.attributes_([constraints.lower(f.constraint) for f in attrs], [f.name for f in attrs])
-            if regions:
-                irdl.regions_([irdl.region([]) for _ in regions], [f.name for f in regions])
-
-    @classmethod
-    def segments(cls, operands: Sequence[ir.Type], results: Sequence[ir.Type]) -> dict[str, ir.Attribute]:
-        """The segment attributes of an op of this class with values of these types; none if it needs none."""
-        if not cls.mixed:
-            return {}
-        found: dict[str, ir.Attribute] = {}
-        fields = (cls._declared[0], cls._declared[2])
-        variadic = (cls._variadic_operands, cls._variadic_results)
-        for name, declared, has_group, types in zip(
-            ("operandSegmentSizes", "resultSegmentSizes"), fields, variadic, (operands, results), strict=True
-        ):
-            if has_group:
-                found[name] = ir.DenseI32ArrayAttr.get(segment_sizes(types, len(declared) - 1, cls.OPERATION_NAME))
-        return found
 
     @classmethod
     def _generate_operand_properties(cls, operands: list[Any]) -> None:
@@ -112,10 +82,7 @@ class JicOp(Jic.Operation):
             bound = signature.bind(*args, **kwargs)
             bound.apply_defaults()
             given = bound.arguments
-            operand_values = _flatten(operands, [given[f.name] for f in operands])
-            result_types = _flatten(results, [given[f.name] for f in results])
             attributes = {f.name: given[f.name] for f in attrs}
-            attributes |= cls.segments([v.type for v in operand_values], result_types)
             # `ext.Operation`'s own __init__ is generated per class: go to OpView's.
             super(ext.Operation, given["self"]).__init__(
                 cls.OPERATION_NAME,
@@ -123,8 +90,8 @@ class JicOp(Jic.Operation):
                 None,
                 None,
                 attributes=attributes,
-                results=result_types,
-                operands=operand_values,
+                results=_flatten(results, [given[f.name] for f in results]),
+                operands=_flatten(operands, [given[f.name] for f in operands]),
                 successors=None,
                 regions=len(regions) or None,
                 loc=given["loc"],
@@ -180,26 +147,6 @@ class JicOp(Jic.Operation):
     @classmethod
     def check(cls, op: ir.Operation) -> None:
         """Raise `Invalid` if `op` breaks an invariant of its class. The default accepts."""
-
-
-def _expand(field: Any) -> list[tuple[str, Any]]:
-    """Names and variadicities that stand for one declared operand or result of a mixed op."""
-    if field.variadicity == Variadicity.single:
-        return [(field.name, Variadicity.single)]
-    return [(f"{field.name}{i}", Variadicity.variadic) for i in range(GROUPS)]
-
-
-def segment_sizes(types: Sequence[ir.Type], fixed: int, name: str) -> list[int]:
-    """Run lengths of equal types after the `fixed` first ones, padded to `GROUPS`."""
-    runs: list[int] = []
-    for i in range(fixed, len(types)):
-        if i > fixed and types[i] == types[i - 1]:
-            runs[-1] += 1
-        else:
-            runs.append(1)
-    if len(runs) > GROUPS:
-        raise Invalid(f"{name} has {len(runs)} runs of equal types, at most {GROUPS} are possible: sort them by type")
-    return [1] * fixed + runs + [0] * (GROUPS - len(runs))
 
 
 def _init_signature(fields: list[Any]) -> Signature:

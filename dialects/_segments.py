@@ -1,10 +1,10 @@
 """Variadic groups whose values have different types.
 
 IRDL binds one type to each declared operand, also to a variadic one: all values of the group would have to have the same
-type. A variadic group is therefore declared to IRDL as `SLOTS` variadic groups, one for each run of equally typed values. Then IRDL
-asks for an attribute with the size of each (`operandSegmentSizes`, `resultSegmentSizes`), which says nothing that the
-types do not: the op's verifier, which runs just before IRDL's, sets it, and the region verifier, which runs after, removes it.
-So the attribute is never seen outside of verification.
+type. A variadic group is therefore declared to IRDL as `SLOTS` variadic groups, one for each run of equally typed values.
+Then IRDL asks for an attribute with the size of each (`operandSegmentSizes`, `resultSegmentSizes`), which says nothing that
+the types do not: the op's verifier, which runs just before IRDL's, sets it, and the region verifier, which runs after the
+op's regions were verified, removes it. So valid IR never shows the attribute.
 """
 
 from __future__ import annotations

@@ -12,9 +12,7 @@ from typing import Any
 
 from torch_mlir import ir
 
-from ._base import GROUPS
 from ._check import DYNAMIC
-from .jic import Jic
 from .window import channel_dim, spatial_dims, window_size
 
 
@@ -57,16 +55,9 @@ def op(
     regions: int = 0,
 ) -> ir.Operation:
     """`jic.<name>` with exactly these types."""
-    attributes = dict(attributes or {})
-    if (mixed := _MIXED.get(name)) is not None:
-        attributes |= mixed.segments([v.type for v in operands], results)
     return ir.Operation.create(
-        f"jic.{name}", results=list(results), operands=list(operands), attributes=attributes, regions=regions
+        f"jic.{name}", results=list(results), operands=list(operands), attributes=attributes or {}, regions=regions
     )
-
-
-# Ops that need segment attributes, by name without the dialect's.
-_MIXED = {op._op_name: op for op in Jic.operations if op.mixed}
 
 
 def _one(name: str, operands: Sequence[ir.Value], type_: ir.Type, **attributes: ir.Attribute) -> ir.Value:
@@ -171,9 +162,6 @@ def concat(values: Sequence[ir.Value], dim: int) -> ir.Value:
     if len(values) == 1:
         return values[0]
     types = [_type(v) for v in values]
-    if runs(types) > GROUPS:  # more than one op can hold: a tree
-        half = len(values) // 2
-        return concat([concat(values[:half], dim), concat(values[half:], dim)], dim)
     shape = list(types[0].shape)
     shape[dim] = sum(t.shape[dim] for t in types)
     return _one("concat", values, tensor_type(shape, types[0].element_type), dim=i64(dim))
@@ -297,20 +285,6 @@ def attention(
     return _one("attention", operands, result, scale=f64(scale), causal=boolean(causal))
 
 
-def runs(types: Sequence[ir.Type]) -> int:
-    """The number of runs of equal types."""
-    return sum(1 for i, t in enumerate(types) if i == 0 or t != types[i - 1])
-
-
-def _sorted_order(values: Sequence[ir.Value]) -> list[int]:
-    """An order of `values` with at most `GROUPS` runs of types if there is one: as given if that will do."""
-    types = [v.type for v in values]
-    if runs(types) <= GROUPS:
-        return list(range(len(types)))
-    first = {str(t): i for i, t in reversed(list(enumerate(types)))}
-    return sorted(range(len(types)), key=lambda i: first[str(types[i])])
-
-
 def yield_(*values: ir.Value) -> ir.Operation:
     return op("yield", values, [])
 
@@ -321,18 +295,11 @@ def fused(
     results: Sequence[ir.Type],
     body: Callable[[list[ir.Value]], Sequence[ir.Value]],
 ) -> ir.Operation:
-    """A `jic.fused` whose region `body` fills in: it gets the block arguments and returns what to yield.
-
-    The operands are `inputs`, sorted by type if they would have too many runs of types otherwise; `body` gets its arguments
-    in the order of `inputs`.
-    """
-    order = _sorted_order(inputs)
-    operands = [inputs[i] for i in order]
-    fused_op = op("fused", operands, results, {"kind": string(kind)}, regions=1)
-    block = fused_op.regions[0].blocks.append(*[v.type for v in operands])
-    arguments = dict(zip(order, block.arguments, strict=True))
+    """A `jic.fused` whose region `body` fills in: it gets the block arguments and returns what to yield."""
+    fused_op = op("fused", inputs, results, {"kind": string(kind)}, regions=1)
+    block = fused_op.regions[0].blocks.append(*[v.type for v in inputs])
     with ir.InsertionPoint(block):
-        yield_(*body([arguments[i] for i in range(len(inputs))]))
+        yield_(*body(list(block.arguments)))
     return fused_op
 
 

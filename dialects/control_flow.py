@@ -13,14 +13,12 @@ from ._base import Invalid, JicOp, Tensor
 class YieldOp(JicOp, name="yield", traits=[ext.Pure, ir.IsTerminatorTrait]):
     """Ends a region and gives its values to the op around it."""
 
-    mixed = True
     values: Sequence[ext.Operand[Any]]
 
 
 class ConditionOp(JicOp, name="condition", traits=[ext.Pure, ir.IsTerminatorTrait]):
     """Ends the condition region of `jic.while`: goes on with `values` while the scalar i1 `condition` holds."""
 
-    mixed = True
     condition: ext.Operand[Tensor]
     values: Sequence[ext.Operand[Any]]
 
@@ -33,7 +31,6 @@ class LoopOp(JicOp, name="loop"):
     """A counted loop: the body runs `trip_count` times (a scalar i64 tensor) with the iteration number, a scalar i64
     tensor, and the carried values, and yields their next values."""
 
-    mixed = True
     trip_count: ext.Operand[Tensor]
     inits: Sequence[ext.Operand[Any]]
     outputs: Sequence[ext.Result[Any]]
@@ -51,7 +48,6 @@ class LoopOp(JicOp, name="loop"):
 class WhileOp(JicOp, name="while"):
     """`while`: `before` computes the condition from the carried values, `after` their next values."""
 
-    mixed = True
     inits: Sequence[ext.Operand[Any]]
     outputs: Sequence[ext.Result[Any]]
     before: ext.Region
@@ -68,7 +64,6 @@ class WhileOp(JicOp, name="while"):
 class IfOp(JicOp, name="if"):
     """`then` if the scalar i1 `condition` holds, else `else`; both yield the results."""
 
-    mixed = True
     condition: ext.Operand[Tensor]
     outputs: Sequence[ext.Result[Any]]
     then_region: ext.Region

@@ -18,7 +18,6 @@ class FusedOp(JicOp, name="fused", traits=[ext.Pure, ir.IsIsolatedFromAboveTrait
     The region's arguments have the operands' types; it ends with `jic.yield` of the results.
     """
 
-    mixed = True
     kind: ir.StringAttr
     inputs: Sequence[ext.Operand[Any]]
     outputs: Sequence[ext.Result[Any]]
@@ -51,7 +50,6 @@ class LaunchOp(JicOp, name="launch"):
     `scratch` bytes of memory of its own.
     """
 
-    mixed = True
     kernel: Any  # a symbol
     inputs: Any  # i64
     tasks: Any  # i64

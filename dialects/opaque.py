@@ -18,7 +18,6 @@ class AtenCallOp(JicOp, name="aten_call"):
     Results are new contiguous tensors. `reason` says why the op was not lowered. Not Pure: it may draw random numbers.
     """
 
-    mixed = True
     callee: ir.StringAttr
     arguments: ir.ArrayAttr
     keywords: ir.DictAttr

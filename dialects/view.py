@@ -126,7 +126,6 @@ class PadOp(ViewOp, name="pad"):
 class ConcatOp(JicOp, name="concat", traits=[ext.Pure]):
     """The operands one after the other along `dim`; all other dims are equal."""
 
-    mixed = True
     dim: Any  # i64
     result: ext.Result[Tensor]
     inputs: Sequence[ext.Operand[Tensor]]
