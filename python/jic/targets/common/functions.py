@@ -150,7 +150,7 @@ class Functions:
         """Rational approximation of degree 13/6 on [-7.91, 7.91] (the one of Eigen and XLA)."""
         if not self._single(x):
             return ops.unary("math.tanh", x)
-        c = clamp(x, -7.90531110763549805, 7.90531110763549805)
+        c = clamp(x, -9.0, 9.0)
         z = ops.mulf(c, c)
         p = horner(
             z,
@@ -166,8 +166,10 @@ class Functions:
         )
         q = horner(z, (1.19825839466702e-06, 1.18534705686654e-04, 2.26843463243900e-03, 4.89352518554385e-03))
         y = ops.divf(ops.mulf(p, c), q)
-        small = ops.cmpf("olt", ops.unary("math.absf", x), ops.constant(x.type, 0.0004))
-        return ops.select(small, x, y)
+        magnitude = ops.unary("math.absf", x)
+        y = ops.select(ops.cmpf("olt", magnitude, ops.constant(x.type, 0.0004)), x, y)
+        one = ops.binary("math.copysign", ops.constant(x.type, 1.0), x)
+        return ops.select(ops.cmpf("ogt", magnitude, ops.constant(x.type, 9.0)), one, y)
 
     def sigmoid(self, x: ir.Value) -> ir.Value:
         one = ops.constant(x.type, 1.0)

@@ -1,1 +1,22 @@
-"""One template a kernel kind: `lower(region, name, module, machine) -> Lowered`."""
+"""One template a kernel kind: `lower(region, name, kernels, machine) -> Lowered`."""
+
+from __future__ import annotations
+
+import importlib
+
+from jic.errors import LoweringError
+
+from ...common.region import Region
+from ..kernel import KernelModule, Lowered
+from ..machine import Machine
+
+_MODULES = {"indexing": "pointwise"}
+_KINDS = ("pointwise", "indexing", "reduction", "contraction", "window", "concat", "scan")
+
+
+def lower(region: Region, name: str, kernels: KernelModule, machine: Machine) -> Lowered:
+    """Lower `region` by the template of its kind."""
+    if region.kind not in _KINDS:
+        raise LoweringError(f"no template for kernels of kind {region.kind}", hint=f"kinds are {', '.join(_KINDS)}")
+    module = importlib.import_module(f"{__name__}.{_MODULES.get(region.kind, region.kind)}")
+    return module.lower(region, name, kernels, machine)

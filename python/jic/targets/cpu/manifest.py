@@ -1,0 +1,153 @@
+"""The manifest of an artifact (see docs/architecture.md) and its constants, from a lowered program."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from torch_mlir import ir
+
+from ..common.region import value_of
+from .lower import Program, Slot, Step
+from .machine import ELEMENT_BYTES, Machine
+from .plan import align
+
+DTYPES = {
+    "f64": "float64",
+    "f32": "float32",
+    "f16": "float16",
+    "bf16": "bfloat16",
+    "i64": "int64",
+    "i32": "int32",
+    "i16": "int16",
+    "i8": "int8",
+    "ui8": "uint8",
+    "i1": "bool",
+}
+
+
+def build(program: Program, main: ir.Operation, machine: Machine) -> tuple[dict[str, Any], bytes]:
+    """(manifest, constants blob)"""
+    block = main.regions[0].blocks[0]
+    returned = list(block.operations)[-1].operation
+    constants, table = _constants(program.constants)
+    manifest = {
+        "format": 1,
+        "target": "cpu",
+        "features": f"{machine.name} {machine.features}",
+        "inputs": [_tensor(v) for v in block.arguments],
+        "outputs": [_tensor(v) for v in returned.operands],
+        "workspace": program.workspace,
+        "scratch": max((s.scratch for s in program.steps), default=0),
+        "constants": table,
+        "values": program.values,
+        "steps": [_step(s, program) for s in program.steps],
+    }
+    return manifest, constants
+
+
+def _tensor(value: ir.Value) -> dict[str, Any]:
+    type_ = ir.RankedTensorType(value.type)
+    return {"dtype": DTYPES[str(type_.element_type)], "shape": list(type_.shape)}
+
+
+def _slot(slot: Slot, program: Program) -> list[Any]:
+    at = program.ranges[slot.index].offset if slot.kind == "workspace" else slot.index
+    return [slot.kind, at]
+
+
+def _step(step: Step, program: Program) -> dict[str, Any]:
+    slots = [_slot(s, program) for s in step.slots]
+    if step.op == "launch":
+        return {
+            "op": "launch",
+            "kernel": step.kernel,
+            "buffers": slots,
+            "inputs": step.inputs,
+            "tasks": step.tasks,
+            "cost": step.cost,
+            "name": step.name,
+            "ops": step.ops,
+            "location": step.location,
+        }
+    if step.op == "check":
+        return {"op": "check", "buffer": slots[0], "message": step.name, "location": step.location}
+    return _aten_step(step, slots, program)
+
+
+def _aten_step(step: Step, slots: list[list[Any]], program: Program) -> dict[str, Any]:
+    call = step.call
+    assert call is not None
+    first = min((s.index for s in _value_slots(call, program)), default=0)
+    return {
+        "op": "aten",
+        "callee": step.name,
+        "arguments": encode(call.attributes["arguments"]),
+        "keywords": encode(call.attributes["keywords"]),
+        "operands": [{"slot": s, **_tensor(v)} for s, v in zip(slots, call.operands, strict=True)],
+        "results": [{"value": first + i, **_tensor(v)} for i, v in enumerate(call.results)],
+        "location": step.location,
+        "reason": ir.StringAttr(call.attributes["reason"]).value,
+    }
+
+
+def _value_slots(call: ir.Operation, program: Program) -> list[Slot]:
+    """The values that `call` defines: they are numbered in program order."""
+    number = 0
+    for step in program.steps:
+        if step.op == "aten":
+            assert step.call is not None
+            if step.call == call:
+                break
+            number += len(step.call.results)
+    return [Slot("value", number + i, 0, "i8") for i in range(len(call.results))]
+
+
+def encode(attribute: ir.Attribute) -> Any:
+    """The JSON form of an encoded ATen argument."""
+    if isinstance(attribute, ir.ArrayAttr):
+        return [encode(a) for a in attribute]
+    if isinstance(attribute, ir.DictAttr):
+        return {attribute[i].name: encode(attribute[i].attr) for i in range(len(attribute))}
+    if isinstance(attribute, ir.UnitAttr):
+        return None
+    if isinstance(attribute, ir.IntegerAttr) and isinstance(attribute.type, ir.IndexType):
+        return {"operand": attribute.value}
+    value = value_of(attribute)
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"float": repr(value)}
+    return value
+
+
+def _constants(attributes: list[ir.Attribute]) -> tuple[bytes, list[list[int]]]:
+    blob, table = bytearray(), []
+    for attribute in attributes:
+        data = dense_bytes(attribute)
+        table.append([len(blob), len(data)])
+        blob += data.ljust(align(len(data)), b"\0")
+    return bytes(blob), table
+
+
+def dense_bytes(attribute: ir.Attribute) -> bytes:
+    """The elements of a dense attribute in memory layout (bools as bytes)."""
+    type_ = ir.RankedTensorType(attribute.type)  # type: ignore[attr-defined]
+    element = str(type_.element_type)
+    count = int(np.prod(type_.shape))
+    if element in ("bf16", "f16"):
+        values = np.array([float(v) for v in _elements(attribute, count)], np.float32)
+        if element == "f16":
+            return values.astype(np.float16).tobytes()
+        bits = values.view(np.uint32)
+        return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16).tobytes()
+    dtype = np.dtype(DTYPES[element])
+    data = np.array([v for v in _elements(attribute, count)]).astype(dtype)
+    assert data.nbytes == count * ELEMENT_BYTES[element]
+    return data.tobytes()
+
+
+def _elements(attribute: ir.Attribute, count: int) -> list[Any]:
+    dense = ir.DenseElementsAttr(attribute)
+    if dense.is_splat:
+        return [value_of(dense.get_splat_value())] * count
+    return list(dense)  # type: ignore[call-overload]

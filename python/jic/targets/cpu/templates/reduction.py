@@ -1,0 +1,444 @@
+"""Reduction kernels: reductions over the same dims of one iteration space, with elementwise work before, between and after.
+
+The body falls into stages: stage s computes the reductions that need those of stages below s; a last pass writes results of
+the iteration shape. Each stage walks the reduced dims once more, so softmax (max, sum of exp, divide) is three walks over a row
+that stays in the cache, in one kernel. Expensive values that several walks need are kept in the thread's scratch.
+
+* rows: the innermost dim is reduced. Lanes run along the row, several accumulators hide the latency of the operation.
+* columns: the innermost dim is kept. Lanes run along it, each lane reduces its own column.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+from torch_mlir import ir
+
+from ...common import ops
+from ...common.cost import TRANSCENDENTAL, region_ns
+from ...common.evaluate import Evaluator, accesses
+from ...common.functions import Functions
+from ...common.index import Index, Linear, identity, offset
+from ...common.memory import Memory
+from ...common.region import Region
+from ...common.space import Axis, merge
+from ..kernel import Kernel, KernelModule, Launch, Lowered
+from ..machine import ELEMENT_BYTES, Machine
+from ._accumulate import Accumulator
+from ._tasks import chunk_size, delinearize, lanes_loop, total
+from .pointwise import buffer_types, launch_buffers, vector_width
+
+UNROLL = 4
+
+
+def lower(region: Region, name: str, kernels: KernelModule, machine: Machine) -> Lowered:
+    """One launch; tasks are rows, or blocks of columns."""
+    plan = _Plan(region, machine)
+    buffers = buffer_types(region, status=plan.indexed)
+    with kernels.function(name, buffers, plan.scratch) as kernel:
+        tasks = _Columns(plan, kernel).emit() if plan.columns else _Rows(plan, kernel).emit()
+    cost = int(region_ns(region, ELEMENT_BYTES))
+    launch = Launch(name, launch_buffers(region, plan.indexed), region.arguments, tasks, cost, plan.scratch)
+    return Lowered([launch], status=plan.indexed)
+
+
+@dataclass
+class _Pass:
+    """A walk over the reduced dims: accumulate `reductions`, or write `outputs` (numbers of the region's outputs)."""
+
+    reductions: list[int]
+    outputs: list[int]
+    keep: list[int]
+
+
+class _Plan:
+    """What both schedules need: spaces, stages, cached values."""
+
+    def __init__(self, region: Region, machine: Machine) -> None:
+        self.region, self.machine = region, machine
+        reductions = region.find("reduce")
+        first = region.nodes[reductions[0]]
+        self.shape = region.nodes[first.operands[0]].shape
+        self.dims: tuple[int, ...] = first.attributes["dims"]
+        self.kept = tuple(d for d in range(len(self.shape)) if d not in self.dims)
+        self.full = identity(len(self.shape))
+        self.reduced: Index = tuple(Linear.of(d) for d in self.kept)
+        self.width = vector_width(region, machine)
+        self.levels = self._levels(reductions)
+        self.row_outputs = [k for k, n in enumerate(region.outputs) if not self._is_full(n)]
+        self.full_outputs = [k for k, n in enumerate(region.outputs) if self._is_full(n)]
+
+        found = accesses(region, [(region.nodes[r].operands[0], self.full) for r in reductions], frozenset(reductions))
+        rest = accesses(region, [(n, self.index_of(n)) for n in region.outputs], frozenset(reductions))
+        self.indexed = found.indexed or rest.indexed
+        positional = found.positional | rest.positional
+        if any(region.nodes[r].attributes["kind"].startswith("arg") for r in reductions):
+            positional |= set(self.dims)
+        offsets = [p for _, p in [*found.loads, *rest.loads]]
+        offsets += [offset(region.nodes[n].shape, self.index_of(n)) for n in region.outputs]
+        classes = ["reduced" if d in self.dims else "kept" for d in range(len(self.shape))]
+        axes = merge(self.shape, offsets, positional, classes)
+        self.kept_axes = [a for a in axes if classes[a.variable] == "kept"] if self.shape else []
+        self.reduced_axes = [a for a in axes if classes[a.variable] == "reduced"] if self.shape else []
+        self.columns = bool(self.kept_axes) and axes[-1] == self.kept_axes[-1] and bool(self.reduced_axes)
+        if not self.reduced_axes:  # every reduced dim has size 1
+            self.reduced_axes = [Axis(self.dims[-1] if self.dims else 0, 1)]
+            self.columns = False
+        self.row_elements = total(self.reduced_axes)
+        self.passes = self._passes()
+        self.scratch = self._scratch()
+
+    def _is_full(self, node: int) -> bool:
+        shape = self.region.nodes[node].shape
+        return shape == self.shape and (prod(shape) != prod(self.shape[d] for d in self.kept) or not self._row_value(node))
+
+    def _row_value(self, node: int) -> bool:
+        return self.region.nodes[node].op == "reduce"
+
+    def index_of(self, node: int) -> Index:
+        """The index of an output: the iteration's, or the kept dims' (perhaps with dims of size 1 put back)."""
+        shape = self.region.nodes[node].shape
+        if shape == self.shape and self._is_full(node):
+            return self.full
+        kept = iter([(Linear.of(d), self.shape[d]) for d in self.kept if self.shape[d] != 1])
+        return tuple(Linear() if size == 1 else next(kept)[0] for size in shape)
+
+    def _levels(self, reductions: list[int]) -> list[list[int]]:
+        level: dict[int, int] = {}
+        for i, node in enumerate(self.region.nodes):
+            below = max((level[k] for k in node.operands), default=0)
+            level[i] = below + 1 if i in reductions else below
+        stages: list[list[int]] = [[] for _ in range(max(level[r] for r in reductions))]
+        for r in reductions:
+            stages[level[r] - 1].append(r)
+        return stages
+
+    def _passes(self) -> list[_Pass]:
+        passes = [_Pass(stage, [], []) for stage in self.levels]
+        if self.full_outputs:
+            passes.append(_Pass([], self.full_outputs, []))
+        # A value is kept if it is expensive, of the iteration shape, and needed by more than one walk.
+        needed = [self._reach(p) for p in passes]
+        kept: set[int] = set()
+        if self.row_elements * 4 <= self.machine.l2 // 2:
+            for node in range(self.region.arguments, len(self.region.nodes)):
+                walks = [k for k, reach in enumerate(needed) if node in reach]
+                expensive = self.region.nodes[node].op in TRANSCENDENTAL
+                if len(walks) > 1 and expensive and self.region.nodes[node].shape == self.shape:
+                    if self.region.nodes[node].op in ("rsqrt", "div", "sqrt") and not any(
+                        self.region.nodes[n].op in TRANSCENDENTAL - {"rsqrt", "div", "sqrt"} for n in self._below(node)
+                    ):
+                        continue
+                    passes[walks[0]].keep.append(node)
+                    kept.add(node)
+        self.cached = sorted(kept)
+        return passes
+
+    def _below(self, node: int) -> set[int]:
+        found: set[int] = set()
+        work = [node]
+        while work:
+            for operand in self.region.nodes[work.pop()].operands:
+                if operand not in found:
+                    found.add(operand)
+                    work.append(operand)
+        return found
+
+    def _reach(self, walk: _Pass) -> set[int]:
+        """The nodes that a walk evaluates at the iteration index (it stops at reductions)."""
+        roots = [self.region.nodes[r].operands[0] for r in walk.reductions]
+        roots += [self.region.outputs[k] for k in walk.outputs]
+        found: set[int] = set()
+        work = list(roots)
+        while work:
+            node = work.pop()
+            if node in found or self.region.nodes[node].op == "reduce":
+                continue
+            found.add(node)
+            work.extend(self.region.nodes[node].operands)
+        return found
+
+    def _scratch(self) -> int:
+        self.cache_at: dict[int, int] = {}
+        at = 0
+        for node in self.cached:
+            self.cache_at[node] = at
+            size = 8 if self.region.nodes[node].element == "f64" else 4
+            at += -(-(self.row_elements + 2 * self.width) * size * (UNROLL * self.width if self.columns else 1) // 64) * 64
+        return at
+
+
+class _Walker:
+    """Shared by rows and columns: evaluators, cached rows, stores."""
+
+    def __init__(self, plan: _Plan, kernel: Kernel) -> None:
+        self.plan, self.kernel, self.region = plan, kernel, plan.region
+        self.caches: dict[int, ir.Value] = {}
+        for node in plan.cached:
+            element = self.cache_element(node)
+            count = plan.row_elements + 2 * plan.width
+            count *= UNROLL * plan.width if plan.columns else 1
+            self.caches[node] = kernel.scratch_view(plan.cache_at[node], count, element)
+
+    def cache_element(self, node: int) -> str:
+        return "f64" if self.region.nodes[node].element == "f64" else "f32"
+
+    def evaluator(
+        self, variables: dict[int, ir.Value], lane: int | None, mask: ir.Value | None, rows: dict[int, ir.Value]
+    ) -> Evaluator:
+        plan = self.plan
+        memory = Memory(
+            buffers=self.kernel.buffers,
+            variables=dict(variables),
+            lane=lane,
+            width=plan.width,
+            mask=mask,
+            status=self.kernel.buffers[-1] if plan.indexed else None,
+        )
+        evaluator = Evaluator(self.region, memory, Functions())
+        for node, value in rows.items():
+            evaluator.bind(node, plan.reduced, value)
+        return evaluator
+
+    def cached(self, evaluator: Evaluator, walk: _Pass, position: ir.Value) -> None:
+        """Bind what earlier walks kept at `position` of the row; keep what this walk must."""
+        for node in self.plan.cached:
+            type_ = ops.vector_type(self.plan.width, ops.element_type(self.cache_element(node)))
+            buffer = self.caches[node]
+            if node in walk.keep:
+                value = evaluator.memory.as_vector(evaluator.value(node, self.plan.full))
+                ops.op("vector.store", [value, buffer, position], None)
+            elif self._kept_before(node, walk):
+                evaluator.bind(node, self.plan.full, ops.op("vector.load", [buffer, position], type_))
+
+    def _kept_before(self, node: int, walk: _Pass) -> bool:
+        order = self.plan.passes
+        return any(node in p.keep for p in order[: order.index(walk)])
+
+    def write(self, evaluator: Evaluator, outputs: list[int]) -> None:
+        for k in outputs:
+            number = self.region.outputs[k]
+            index = self.plan.index_of(number)
+            node = self.region.nodes[number]
+            at = offset(node.shape, index)
+            evaluator.memory.store(self.region.arguments + k, at, evaluator.value(number, index), node.element)
+
+
+class _Rows(_Walker):
+    """Lanes along the innermost reduced axis; a task is a row, or a block of short rows."""
+
+    def emit(self) -> int:
+        plan = self.plan
+        rows = total(plan.kept_axes)
+        block = max(1, min(2048 // max(1, plan.row_elements), max(1, rows // 16)))
+
+        def task(t: ir.Value, _: list[ir.Value]) -> list[ir.Value]:
+            first = ops.binary("arith.muli", t, ops.index(block))
+            last = ops.binary("arith.minsi", ops.binary("arith.addi", first, ops.index(block)), ops.index(rows))
+            ops.for_loop(first, last, ops.index(1), self._row)
+            return []
+
+        ops.for_loop(self.kernel.begin, self.kernel.end, ops.index(1), task)
+        return -(-rows // block)
+
+    def _row(self, row: ir.Value, _: list[ir.Value]) -> list[ir.Value]:
+        plan = self.plan
+        position = delinearize(row, plan.kept_axes)
+        values: dict[int, ir.Value] = {}
+        for walk in plan.passes:
+            if walk.reductions:
+                values.update(self._reduce(walk, position, values))
+            else:
+                self._write_row(walk, position, values)
+        if plan.row_outputs:
+            self.write(self.evaluator(position, None, None, values), plan.row_outputs)
+        return []
+
+    def _nest(self, body, carried: list[ir.Value]) -> list[ir.Value]:
+        """Loops over the outer reduced axes: `body(variables, row offset, carried)`."""
+        outer = self.plan.reduced_axes[:-1]
+        length = self.plan.reduced_axes[-1].size
+
+        def level(k: int, variables: dict[int, ir.Value], base: ir.Value, values: list[ir.Value]) -> list[ir.Value]:
+            if k == len(outer):
+                return body(variables, base, values)
+            stride = length * total(outer[k + 1 :])
+
+            def step(i: ir.Value, c: list[ir.Value]) -> list[ir.Value]:
+                at = ops.binary("arith.addi", base, ops.binary("arith.muli", i, ops.index(stride)))
+                return level(k + 1, {**variables, outer[k].variable: i}, at, c)
+
+            return ops.for_loop(ops.index(0), ops.index(outer[k].size), ops.index(1), step, values)
+
+        return level(0, {}, ops.index(0), carried)
+
+    def _reduce(
+        self, walk: _Pass, position: dict[int, ir.Value], rows: dict[int, ir.Value]
+    ) -> dict[int, ir.Value]:
+        plan, region = self.plan, self.region
+        lane = plan.reduced_axes[-1]
+        kinds = [Accumulator.of(region, r, plan.width) for r in walk.reductions]
+        vectors = lane.size // plan.width
+        unroll = UNROLL if vectors >= 2 * UNROLL else 1
+        parts = [a.parts for a in kinds]
+
+        def accumulate(
+            i: ir.Value, mask: ir.Value | None, variables: dict[int, ir.Value], base: ir.Value, state: list[ir.Value]
+        ) -> list[ir.Value]:
+            evaluator = self.evaluator({**position, **variables, lane.variable: i}, lane.variable, mask, rows)
+            self.cached(evaluator, walk, ops.binary("arith.addi", base, i))
+            result: list[ir.Value] = []
+            at = 0
+            for number, kind in zip(walk.reductions, kinds, strict=True):
+                value = evaluator.value(region.nodes[number].operands[0], plan.full)
+                where = evaluator.memory.integer(Linear.of(lane.variable), ops.element_type("i64"))
+                result += kind.combine(
+                    state[at : at + kind.parts], evaluator.memory.as_vector(value), evaluator.memory.as_vector(where), mask
+                )
+                at += kind.parts
+            return result
+
+        def body(variables: dict[int, ir.Value], base: ir.Value, state: list[ir.Value]) -> list[ir.Value]:
+            one = sum(parts)
+            step = plan.width * unroll
+            main = lane.size // step * step
+
+            def unrolled(i: ir.Value, c: list[ir.Value]) -> list[ir.Value]:
+                result: list[ir.Value] = []
+                for u in range(unroll):
+                    at = ops.binary("arith.addi", i, ops.index(u * plan.width)) if u else i
+                    result += accumulate(at, None, variables, base, c[u * one : (u + 1) * one])
+                return result
+
+            state = ops.for_loop(ops.index(0), ops.index(main), ops.index(step), unrolled, state)
+            if main < lane.size:
+                rest = lanes_loop(
+                    ops.index(main),
+                    ops.index(lane.size),
+                    lane.size,
+                    plan.width,
+                    lambda i, mask, c: accumulate(i, mask, variables, base, c),
+                    state[:one],
+                )
+                state = [*rest, *state[one:]]
+            return state
+
+        initial = [v for _ in range(unroll) for kind in kinds for v in kind.initial()]
+        state = self._nest(body, initial)
+        found: dict[int, ir.Value] = {}
+        one, at = sum(parts), 0
+        for number, kind in zip(walk.reductions, kinds, strict=True):
+            copies = [state[u * one + at : u * one + at + kind.parts] for u in range(unroll)]
+            found[number] = kind.finish(copies)
+            at += kind.parts
+        return found
+
+    def _write_row(self, walk: _Pass, position: dict[int, ir.Value], rows: dict[int, ir.Value]) -> None:
+        plan = self.plan
+        lane = plan.reduced_axes[-1]
+
+        def body(variables: dict[int, ir.Value], base: ir.Value, _: list[ir.Value]) -> list[ir.Value]:
+            def vector(i: ir.Value, mask: ir.Value | None, _: list[ir.Value]) -> list[ir.Value]:
+                evaluator = self.evaluator({**position, **variables, lane.variable: i}, lane.variable, mask, rows)
+                self.cached(evaluator, walk, ops.binary("arith.addi", base, i))
+                self.write(evaluator, walk.outputs)
+                return []
+
+            lanes_loop(ops.index(0), ops.index(lane.size), lane.size, plan.width, vector)
+            return []
+
+        self._nest(body, [])
+
+
+class _Columns(_Walker):
+    """Lanes along the innermost kept axis; a task is a block of columns at one position of the other kept axes."""
+
+    def emit(self) -> int:
+        plan = self.plan
+        lane, outer = plan.kept_axes[-1], plan.kept_axes[:-1]
+        vectors = -(-lane.size // plan.width)
+        group = min(UNROLL, vectors)
+        per_task = chunk_size(lane.size, max(1, plan.row_elements), plan.width * group)
+        chunks = -(-lane.size // per_task)
+
+        def task(t: ir.Value, _: list[ir.Value]) -> list[ir.Value]:
+            position = delinearize(t, [*outer, Axis(-1, chunks)])
+            first = ops.binary("arith.muli", position.pop(-1), ops.index(per_task))
+            last = ops.binary("arith.minsi", ops.binary("arith.addi", first, ops.index(per_task)), ops.index(lane.size))
+            step = plan.width * group
+            main = lane.size // step * step
+            end = ops.binary("arith.minsi", last, ops.index(main))
+
+            def wide(i: ir.Value, _: list[ir.Value]) -> list[ir.Value]:
+                self._columns(position, lane, [ops.binary("arith.addi", i, ops.index(u * plan.width)) for u in range(group)], None)
+                return []
+
+            ops.for_loop(first, end, ops.index(step), wide)
+            if main < lane.size:
+                start = ops.binary("arith.maxsi", first, ops.index(main))
+                lanes_loop(
+                    start,
+                    last,
+                    lane.size,
+                    plan.width,
+                    lambda i, mask, _: (self._columns(position, lane, [i], mask), [])[1],
+                )
+            return []
+
+        ops.for_loop(self.kernel.begin, self.kernel.end, ops.index(1), task)
+        return total(outer) * chunks
+
+    def _columns(
+        self, position: dict[int, ir.Value], lane: Axis, points: list[ir.Value], mask: ir.Value | None
+    ) -> None:
+        plan, region = self.plan, self.region
+        rows: list[dict[int, ir.Value]] = [{} for _ in points]
+        for walk in plan.passes:
+            kinds = [Accumulator.of(region, r, plan.width) for r in walk.reductions]
+            one = sum(k.parts for k in kinds)
+            axes = plan.reduced_axes
+
+            def visit(
+                variables: dict[int, ir.Value], flat: ir.Value, state: list[ir.Value], walk=walk, kinds=kinds, one=one
+            ) -> list[ir.Value]:
+                result: list[ir.Value] = []
+                for u, point in enumerate(points):
+                    evaluator = self.evaluator(
+                        {**position, **variables, lane.variable: point}, lane.variable, mask, rows[u]
+                    )
+                    at_row = ops.binary("arith.muli", flat, ops.index(plan.width * len(points)))
+                    self.cached(evaluator, walk, ops.binary("arith.addi", at_row, ops.index(u * plan.width)))
+                    at = u * one
+                    for number, kind in zip(walk.reductions, kinds, strict=True):
+                        value = evaluator.value(region.nodes[number].operands[0], plan.full)
+                        where = evaluator.memory.integer(Linear.of(plan.reduced_axes[-1].variable), ops.element_type("i64"))
+                        result += kind.combine(
+                            state[at : at + kind.parts],
+                            evaluator.memory.as_vector(value),
+                            evaluator.memory.as_vector(where),
+                            None,
+                        )
+                        at += kind.parts
+                    self.write(evaluator, walk.outputs)
+                return result
+
+            def level(k: int, variables: dict[int, ir.Value], flat: ir.Value, state: list[ir.Value], visit=visit) -> list[ir.Value]:
+                if k == len(axes):
+                    return visit(variables, flat, state)
+
+                def step(i: ir.Value, c: list[ir.Value]) -> list[ir.Value]:
+                    at = ops.binary("arith.addi", ops.binary("arith.muli", flat, ops.index(axes[k].size)), i)
+                    return level(k + 1, {**variables, axes[k].variable: i}, at, c)
+
+                return ops.for_loop(ops.index(0), ops.index(axes[k].size), ops.index(1), step, state)
+
+            state = level(0, {}, ops.index(0), [v for _ in points for kind in kinds for v in kind.initial()])
+            at = 0
+            for u in range(len(points)):
+                for number, kind in zip(walk.reductions, kinds, strict=True):
+                    rows[u][number] = kind.column(state[at : at + kind.parts])
+                    at += kind.parts
+        if plan.row_outputs:
+            for u, point in enumerate(points):
+                self.write(self.evaluator({**position, lane.variable: point}, lane.variable, mask, rows[u]), plan.row_outputs)
