@@ -62,7 +62,8 @@ def _first(op: ir.Operation, rewrites: dict[str, Sequence[Rewrite]]) -> ir.Value
     with ir.InsertionPoint(op), op.location:
         for rewrite in rewrites[op.name[4:]]:
             value = rewrite(op)
-            if value is not None and value != op.results[0]:
+            # Types may differ in dynamic dims only; users were built for the old one.
+            if value is not None and value != op.results[0] and value.type == op.results[0].type:
                 return value
     return None
 

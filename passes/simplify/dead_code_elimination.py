@@ -37,7 +37,7 @@ class DeadCodeElimination(Pass):
         return %0#0                           →
 
     Upstream `trivial-dce` removes Pure ops; this pass adds what it cannot see: results of `jic.fused` and `jic.if` that
-    nothing uses, `jic.fused` operands that are unused or given twice, values that `jic.loop` and `jic.while` only carry around, and
+    nothing uses, unused or repeated operands of `jic.fused`, values that `jic.loop` and `jic.while` only carry around, and
     loops and ifs without effects whose results are unused (not `jic.while`, which might not end). `jic.aten_call` stays.
     """
 
@@ -212,7 +212,8 @@ def _operands(op: ir.Operation) -> list[ir.Value]:
 
 def _rebuild(op: ir.Operation, operands: list[ir.Value], keep: Sequence[int]) -> None:
     """Put in `op`'s place an op with its regions, these operands and the results `keep`; erases `op`."""
-    attributes = {op.attributes[i].name: op.attributes[i].attr for i in range(len(op.attributes))}
+    named = [op.attributes[i] for i in range(len(op.attributes))]
+    attributes = {a.name: a.attr for a in named if not a.name.endswith("SegmentSizes")}
     types = [op.results[i].type for i in keep]
     with ir.InsertionPoint(op), op.location:
         new = build.op(op.name.removeprefix("jic."), operands, types, attributes, regions=len(op.regions))
