@@ -1,7 +1,7 @@
 """A `gpu.module` to PTX text: MLIR's NVVM lowering, LLVM IR text, llvmlite's NVPTX backend.
 
-LLVM's NVPTX backend ends the process on an intrinsic that it cannot select (`llvm.pow`, f32 `llvm.sin`, …), so the IR is
-checked against what it is known to select before it gets there.
+LLVM's NVPTX backend ends the process on an intrinsic that it cannot select (`llvm.pow`, f32 `llvm.sin`, …), so the IR
+is checked against what it is known to select before it gets there.
 """
 
 from __future__ import annotations
@@ -31,13 +31,32 @@ ARCHITECTURES = {
     "sm_90a": "+ptx80",
 }
 
-LOWERING = (
+_LOWERING = (
     "builtin.module(gpu.module(canonicalize,cse,loop-invariant-code-motion,"
     "convert-vector-to-scf,lower-affine,expand-strided-metadata,lower-affine,convert-scf-to-cf,"
-    "convert-gpu-to-nvvm{index-bitwidth=64 use-bare-ptr-memref-call-conv=true},"
+    "convert-gpu-to-nvvm{index-bitwidth={bits} use-bare-ptr-memref-call-conv=true},"
     "convert-vector-to-llvm,convert-math-to-llvm,convert-arith-to-llvm,convert-index-to-llvm,convert-ub-to-llvm,"
     "convert-nvvm-to-llvm,reconcile-unrealized-casts,canonicalize,cse))"
 )
+
+# The conversion to NVVM turns ops of the `math` dialect into calls of NVIDIA's libdevice. What jic's kernels use of it
+# is one instruction or two, so it is defined here (as an LLVM intrinsic, or `frem`) rather than shipped.
+_LIBDEVICE = {
+    f"__nv_{name}{suffix}": (intrinsic, count, type_, short)
+    for name, intrinsic, count in (
+        ("fabs", "fabs", 1),
+        ("ceil", "ceil", 1),
+        ("floor", "floor", 1),
+        ("trunc", "trunc", 1),
+        ("rint", "roundeven", 1),
+        ("sqrt", "sqrt", 1),
+        ("fma", "fma", 3),
+        ("fmod", "frem", 2),
+        ("copysign", "copysign", 2),
+    )
+    for suffix, type_, short in (("f", "float", "f32"), ("", "double", "f64"))
+}
+_LIBDEVICE_CALL = re.compile(r"^declare [^@]*@(__nv_\w+)\([^)]*\).*$", re.MULTILINE)
 
 # Intrinsics that the backend selects for these types (and vectors of them, which it splits).
 _FLOATS = ("f16", "bf16", "f32", "f64")
@@ -58,20 +77,41 @@ _SUFFIX = re.compile(r"\.(?:v\d+)?((?:f|bf|i)\d+)")
 _lock = threading.Lock()
 
 
-def to_llvm(module: ir.Module) -> str:
+def to_llvm(module: ir.Module, index_bits: int = 64) -> str:
     """LLVM IR text (of MLIR's LLVM version) of the only `gpu.module` of `module`, which is consumed.
 
     Raises:
         CodegenError: an op has no lowering to NVVM or LLVM.
     """
     try:
-        PassManager.parse(LOWERING).run(module.operation)
+        PassManager.parse(_LOWERING.replace("{bits}", str(index_bits))).run(module.operation)
     except ir.MLIRError as error:
         raise CodegenError(f"lowering to NVVM failed: {error}") from error
     lowered = next(op.operation for op in module.body.operations if op.operation.name == "gpu.module")
     lowered.attributes["llvm.target_triple"] = ir.StringAttr.get(TRIPLE)
     lowered.attributes["llvm.data_layout"] = ir.StringAttr.get(DATA_LAYOUT)
-    return llvm_dialect.translate_module_to_llvmir(lowered)
+    return define_libdevice(llvm_dialect.translate_module_to_llvmir(lowered))
+
+
+def define_libdevice(text: str) -> str:
+    """LLVM IR `text` with definitions in place of the declarations of the libdevice functions that are known here."""
+    intrinsics: set[str] = set()
+
+    def definition(match: re.Match[str]) -> str:
+        if match[1] not in _LIBDEVICE:
+            return match[0]
+        intrinsic, count, type_, short = _LIBDEVICE[match[1]]
+        parameters = ", ".join(f"{type_} %{i}" for i in range(count))
+        if intrinsic == "frem":
+            value = f"frem {type_} %0, %1"
+        else:
+            value = f"call {type_} @llvm.{intrinsic}.{short}({parameters})"
+            intrinsics.add(f"declare {type_} @llvm.{intrinsic}.{short}({', '.join([type_] * count)})")
+        body = f"  %r = {value}\n  ret {type_} %r\n"
+        return f"define internal {type_} @{match[1]}({parameters}) alwaysinline {{\n{body}}}"
+
+    text = _LIBDEVICE_CALL.sub(definition, text)
+    return text + "".join(f"\n{d}" for d in sorted(intrinsics) if d.split("@")[1] not in text)
 
 
 def check_selectable(text: str) -> None:
@@ -83,8 +123,6 @@ def check_selectable(text: str) -> None:
         base = _SUFFIX.split(name)[0].removeprefix("llvm.") if name.startswith("llvm.") else ""
         if not (base and types and all(t in _SELECTED.get(base, ()) for t in types)):
             raise CodegenError(f"the generated code calls '{name}', for which NVPTX has no instruction")
-    if re.search(r"^\s+%\S+ = frem ", text, re.MULTILINE):
-        raise CodegenError("the generated code uses 'frem', for which NVPTX has no instruction")
 
 
 @functools.cache

@@ -1,7 +1,7 @@
 """Transcendental functions without a maths library: a GPU has none, and its native instructions are of low accuracy.
 
-All in f32, of a few units in the last place; in f64 what has an easy series (exp, log, tanh, sigmoid). Trigonometric functions
-reduce their argument by a three-part pi, good for |x| up to some 10^5; their absolute error grows beyond.
+All in f32, of a few units in the last place; in f64 what has an easy series (exp, log, tanh, sigmoid). Trigonometric
+functions reduce their argument by a three-part pi, good for |x| up to some 10^4; their absolute error grows beyond.
 """
 
 from __future__ import annotations
@@ -211,7 +211,9 @@ class GpuFunctions(Functions):
         minus = ops.cmpi("slt", bits, ops.constant(bits.type, 0))
         result = ops.select(ops.binary("arith.andi", odd, minus), ops.unary("arith.negf", result), result)
         below = ops.binary("arith.andi", ops.cmpf("olt", x, zero), ops.cmpf("ogt", x, _c(x, -math.inf)))
-        result = ops.select(ops.binary("arith.andi", below, ops.cmpf("une", ops.unary("math.floor", y), y)), nan, result)
+        result = ops.select(
+            ops.binary("arith.andi", below, ops.cmpf("une", ops.unary("math.floor", y), y)), nan, result
+        )
         endless = ops.cmpf("oeq", ops.unary("math.absf", y), inf)
         unit = _either(
             _either(ops.cmpf("oeq", y, zero), ops.cmpf("oeq", x, one)),
@@ -222,7 +224,8 @@ class GpuFunctions(Functions):
     def _need_single(self, name: str, x: ir.Value) -> None:
         if not self._single(x):
             raise UnsupportedError(
-                f"jic.{name} on {ops.scalar_of(x.type)} has no GPU implementation", hint="use float32, or another target"
+                f"jic.{name} on {ops.scalar_of(x.type)} has no GPU implementation",
+                hint="use float32, or another target",
             )
 
 
@@ -290,7 +293,7 @@ def _mantissa_and_exponent(x: ir.Value) -> tuple[ir.Value, ir.Value]:
 
 
 def _log2_parts(x: ir.Value) -> tuple[ir.Value, ir.Value]:
-    """`log2(x)` as an unevaluated sum of two f32, for finite `x > 0`: 2 atanh((m - 1) / (m + 1)), its leading term exact."""
+    """`log2(x)` as an unevaluated sum of two f32, for finite `x > 0`: from 2 atanh((m - 1) / (m + 1))."""
     m, e = _mantissa_and_exponent(x)
     one = _c(x, 1.0)
     f, d = _sub(m, one), _add(m, one)

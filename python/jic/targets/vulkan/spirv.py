@@ -34,7 +34,7 @@ def to_spirv(module: ir.Module) -> bytes:
     except ir.MLIRError as error:
         raise CodegenError(f"lowering to SPIR-V failed: {error}") from error
     lowered = next(op.operation for op in module.body.operations if op.operation.name == "spirv.module")
-    # `gpu-module-to-binary` serialises a `spirv.module` that stands in a `gpu.module` with the environment as its target.
+    # `gpu-module-to-binary` serialises a `spirv.module` in a `gpu.module` that has the environment as its target.
     wrapper = ir.Module.parse(
         f"module attributes {{gpu.container_module}} {{ gpu.module @kernels [{TARGET_ENV}] {{ }} }}"
     )

@@ -1,0 +1,92 @@
+"""The pointwise template on threads: one thread computes one element, or a vector of adjacent ones, of every result."""
+
+from __future__ import annotations
+
+from math import ceil, prod
+
+from torch_mlir import ir
+
+from jic.errors import UnsupportedError
+
+from ..common import ops
+from ..common.evaluate import Evaluator, accesses
+from ..common.index import Linear, identity, offset
+from ..common.region import Region
+from ..common.space import merge
+from .kernel import KernelBuilder, divide
+from .target import BYTES, GpuTarget, Launch
+
+THREADS = 256
+
+
+def lower(region: Region, name: str, context: ir.Context, target: GpuTarget) -> Launch:
+    """The kernel of a `pointwise` region. Consecutive threads write consecutive elements."""
+    outputs = [region.nodes[n] for n in region.outputs]
+    shape = outputs[0].shape
+    if any(o.shape != shape for o in outputs):
+        raise UnsupportedError(f"the results of a pointwise kernel have shapes {sorted({o.shape for o in outputs})}")
+    index = identity(len(shape))
+    found = accesses(region, [(n, index) for n in region.outputs])
+    written = offset(shape, index)
+    axes = merge(shape, [written, *(position for _, position in found.loads)], found.positional)
+    lane = axes[-1].variable
+    reads = [(region.nodes[argument].element, position) for argument, position in found.loads]
+    touched = [*reads, *((o.element, written) for o in outputs)]
+    width = vector_width(target, touched, lane, axes[-1].size)
+
+    sizes = [a.size for a in axes]
+    sizes[-1] //= width
+    total = prod(sizes)
+    blocks = min(ceil(total / THREADS), target.max_blocks)
+    buffers = buffer_list(region)
+    kernel = KernelBuilder(context, target, name, buffers, THREADS)
+
+    def element(number: ir.Value) -> None:
+        digits = divide(number, sizes)
+        if width > 1:
+            digits[-1] = ops.binary("arith.muli", digits[-1], ops.index(width))
+        variables = {a.variable: d for a, d in zip(axes, digits, strict=True)}
+        memory = target.memory(kernel.buffers, variables, lane if width > 1 else None, width)
+        evaluator = Evaluator(region, memory, target.functions)
+        values = [evaluator.output(i, index) for i in range(len(outputs))]
+        for i, (node, value) in enumerate(zip(outputs, values, strict=True)):
+            memory.store(region.arguments + i, written, value, node.element)
+
+    with kernel.body():
+        start = ops.binary("arith.muli", kernel.block(), ops.index(THREADS))
+        first = ops.binary("arith.addi", start, kernel.thread())
+        if blocks * THREADS < total:
+
+            def step(number: ir.Value, _: list[ir.Value]) -> list[ir.Value]:
+                element(number)
+                return []
+
+            ops.for_loop(first, ops.index(total), ops.index(blocks * THREADS), step)
+        elif blocks * THREADS == total:
+            element(first)
+        else:
+            with ops.if_then(ops.cmpi("ult", first, ops.index(total))):
+                element(first)
+    counts = tuple(n for n, _ in buffers)
+    return Launch(name, kernel.module, (blocks, 1, 1), (THREADS, 1, 1), region.arguments, counts)
+
+
+def buffer_list(region: Region) -> list[tuple[int, str]]:
+    """(number of elements, element) of every argument and result."""
+    numbers = [*range(region.arguments), *region.outputs]
+    return [(prod(region.nodes[n].shape), region.nodes[n].element) for n in numbers]
+
+
+def vector_width(target: GpuTarget, touched: list[tuple[str, Linear]], lane: int, size: int) -> int:
+    """Adjacent elements that one thread takes: as many as its widest element allows in one load, so that all loads and
+    stores along `lane` (an axis of `size`) stay aligned and the axis has no rest."""
+    wide = [element for element, position in touched if position.coefficient(lane)]
+    if not wide or target.vector_bytes == 0:
+        return 1
+    width = max(1, target.vector_bytes // max(BYTES[e] for e in wide))
+    if any(position.coefficient(lane) not in (0, 1) for _, position in touched):
+        # a strided load is scalar anyway, and neighbouring threads then read farther apart
+        return 1
+    while width > 1 and size % width:
+        width //= 2
+    return width
