@@ -29,7 +29,7 @@ def result(op: ir.Operation, index: int = 0) -> ir.RankedTensorType:
 
 def same_dim(a: int, b: int) -> bool:
     """Equal, or one of them dynamic."""
-    return a == b or a == DYNAMIC or b == DYNAMIC
+    return a == b or DYNAMIC in (a, b)
 
 
 def same_shape(a: Sequence[int], b: Sequence[int]) -> bool:

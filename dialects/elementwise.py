@@ -35,8 +35,8 @@ class ElementwiseOp(JicOp, traits=[ext.Pure]):
             c.expect_shape(other.shape, first.shape, f"operand #{i}")
             c.expect_element(other.element_type, first.element_type, f"operand #{i}")
         element = first.element_type
-        kind = "float" if c.is_float(element) else "bool" if c.is_bool(element) else "integer"
-        if kind not in cls.accepts:
+        kinds = {"float": c.is_float, "integer": c.is_integer, "bool": c.is_bool}
+        if not any(is_kind(element) for kind, is_kind in kinds.items() if kind in cls.accepts):
             raise Invalid(f"operand #0 has element type {element}, expected {cls.accepts.replace(', ', ' or ')}")
         return first
 
@@ -180,7 +180,7 @@ class ConstantOp(JicOp, name="constant", traits=[ext.Pure]):
     @classmethod
     def check(cls, op: ir.Operation) -> None:
         value = op.attributes["value"]
-        if not hasattr(value, "type"):
+        if not isinstance(value, (ir.DenseElementsAttr, ir.DenseResourceElementsAttr)):
             raise Invalid(f"attribute 'value' must be dense elements, got {value}")
         if value.type != op.results[0].type:
             raise Invalid(f"attribute 'value' has type {value.type}, expected the result's type {op.results[0].type}")

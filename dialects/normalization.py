@@ -82,7 +82,7 @@ class GroupNormOp(JicOp, name="group_norm", traits=[ext.Pure]):
     def check(cls, op: ir.Operation) -> None:
         source, out = c.operand(op, 0, "input"), c.result(op)
         groups = c.integer(op, "groups")
-        if source.rank < 2 or groups < 1 or source.shape[1] % groups:
+        if source.rank < 2 or groups < 1 or (source.shape[1] != c.DYNAMIC and source.shape[1] % groups):
             raise Invalid(f"attribute 'groups' is {groups}, expected a divisor of the channels of {source}")
         _same_float(source, out)
         _check_affine(op, 1, [source.shape[1]])
@@ -109,6 +109,13 @@ class AttentionOp(JicOp, name="attention", traits=[ext.Pure]):
         out = c.result(op)
         if query.rank < 2:
             raise Invalid(f"operand #0 (query) has rank {query.rank}, expected at least 2")
+        for i, name, side in ((1, "key", key), (2, "value", value)):
+            if side.rank != query.rank:
+                raise Invalid(f"operand #{i} ({name}) has rank {side.rank}, expected {query.rank}")
+            c.expect_element(side.element_type, query.element_type, f"operand #{i} ({name})")
+        if not c.is_float(query.element_type):
+            raise Invalid(f"operand #0 (query) has element type {query.element_type}, expected float")
+        c.expect_element(out.element_type, query.element_type, "result")
         batch = list(query.shape)[:-2]
         c.expect_shape(key.shape, [*batch, key.shape[-2], query.shape[-1]], "operand #1 (key)")
         c.expect_shape(value.shape, [*batch, key.shape[-2], value.shape[-1]], "operand #2 (value)")
@@ -117,9 +124,11 @@ class AttentionOp(JicOp, name="attention", traits=[ext.Pure]):
         if len(op.operands) > 4:
             raise Invalid(f"expected at most 1 mask, got {len(op.operands) - 3}")
         if len(op.operands) == 4:
-            c.expect_shape(
-                c.operand(op, 3, "mask").shape, [*batch, query.shape[-2], key.shape[-2]], "operand #3 (mask)"
-            )
+            mask = c.operand(op, 3, "mask")
+            c.expect_shape(mask.shape, [*batch, query.shape[-2], key.shape[-2]], "operand #3 (mask)")
+            if mask.element_type != query.element_type and not c.is_bool(mask.element_type):
+                expected = f"{query.element_type} or i1"
+                raise Invalid(f"operand #3 (mask) has element type {mask.element_type}, expected {expected}")
 
 
 def _same_float(source: ir.RankedTensorType, out: ir.RankedTensorType) -> None:

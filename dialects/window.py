@@ -37,6 +37,8 @@ def _check_window(op: ir.Operation, source: ir.RankedTensorType, out: ir.RankedT
     n = source.rank - 2
     if not 1 <= n <= 3 or out.rank != source.rank:
         raise Invalid(f"operand #0 has rank {source.rank} and the result {out.rank}, expected equal ranks of 3, 4 or 5")
+    if len(window) != n:
+        raise Invalid(f"attribute 'window' has {len(window)} entries, expected {n}")
     stride, padding, dilation = c.ints(op, "stride", n), c.ints(op, "padding", 2 * n), c.ints(op, "dilation", n)
     if min(stride + dilation + window) < 1 or min(padding) < 0:
         raise Invalid("stride, dilation and window must be positive and padding must not be negative")
@@ -98,7 +100,7 @@ class PoolOp(JicOp, name="pool", traits=[ext.Pure]):
     def check(cls, op: ir.Operation) -> None:
         source, out = c.operand(op, 0, "input"), c.result(op)
         c.choice(op, "kind", POOL_KINDS)
-        layout = _check_window(op, source, out, c.ints(op, "window", source.rank - 2))
+        layout = _check_window(op, source, out, c.ints(op, "window"))
         channels = channel_dim(layout, source.rank)
         if not c.same_dim(source.shape[channels], out.shape[channels]):
             raise Invalid(f"result has {out.shape[channels]} channels, expected {source.shape[channels]}")

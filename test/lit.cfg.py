@@ -20,4 +20,5 @@ config.test_format = lit_format.JicTest()  # noqa: F821
 if importlib.util.find_spec("jic") is None:
     os.environ["PYTHONPATH"] = os.path.join(_here, "..", "python")
     sys.path.insert(0, os.environ["PYTHONPATH"])
-config.environment["PYTHONPATH"] = os.environ.get("PYTHONPATH", "")  # noqa: F821
+_search_path = [os.path.abspath(p) for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p]
+config.environment["PYTHONPATH"] = os.pathsep.join(_search_path)  # noqa: F821
