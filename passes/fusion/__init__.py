@@ -1,0 +1,1 @@
+"""Fusion: groups of graph ops become `jic.fused` kernels. See docs/fusion.md."""
