@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil, prod
+from math import ceil
 
 from torch_mlir import ir
 
 from ...common import ops
 from ..kernel import Kernel, KernelModule, storage
+from ..machine import ELEMENT_BYTES
 from . import _gemm_ops as g
-from ._conv_copy import copy_patch, to_accumulator
 from ._conv_plan import Plan
 from ._gemm_kernel import emit_micro_kernel
+from ._window_patch import to_accumulator
 from ._window_write import Point, Writer
 
 
@@ -25,27 +26,21 @@ class Loop:
     filter: int
 
 
-def scratch_bytes(plan: Plan) -> int:
-    return _tile_offset(plan) + plan.tile.rows * max(plan.tile.columns, plan.lanes) * plan.width * 8
-
-
-def _tile_offset(plan: Plan) -> int:
-    return ceil(plan.patch_elements * 8 / 64) * 64 if plan.copy else 0
-
-
 def contraction(plan: Plan) -> list[Loop]:
     """The loops over taps and input channels, outermost first; those that run on without a gap are one loop."""
-    window, s = plan.window, plan.strides
-    depth, width = plan.depth, plan.width
-    rows, columns = window.window[1:]
+    window, s, block = plan.window, plan.strides, plan.channel_block
+    depths, rows, columns = window.window
+    step = block * plan.width
     taps = [
-        Loop(window.window[0], s.depth * window.dilation[0], rows * columns * depth * width),
-        Loop(rows, s.row * window.dilation[1], columns * depth * width),
-        Loop(columns, s.column * window.dilation[2], depth * width),
+        Loop(depths, s.depth * window.dilation[0], rows * columns * step),
+        Loop(rows, s.row * window.dilation[1], columns * step),
+        Loop(columns, s.column * window.dilation[2], step),
     ]
-    channel = Loop(depth, s.channel, width)
+    blocks = Loop(plan.depth // block if block else 0, s.channel * block, window.taps * step)
+    channel = Loop(block, s.channel, plan.width)
     # a few channels far apart: the taps of a row make the better inner loop
-    loops = [channel, *taps] if s.channel != 1 and depth <= 4 and columns > 1 else [*taps, channel]
+    few = s.channel != 1 and plan.depth <= 4 and columns > 1
+    loops = [blocks, channel, *taps] if few else [blocks, *taps, channel]
     merged: list[Loop] = []
     for loop in loops:
         if loop.trips == 1:
@@ -55,14 +50,24 @@ def contraction(plan: Plan) -> list[Loop]:
             merged[-1] = Loop(last.trips * loop.trips, loop.source, loop.filter)
         else:
             merged.append(loop)
-    return merged or [Loop(plan.steps, 0, width)]
+    return merged or [Loop(plan.steps, 0, plan.width)]
 
 
-def emit_conv(module: KernelModule, name: str, plan: Plan, writer: Writer, source: int, packed: int) -> None:
-    """Build kernel `name`: buffers `writer.buffers`, of which `source` is the input and `packed` the packed filter."""
+def _held_at(plan: Plan) -> int:
+    """Byte of the scratch, after the patch, where the writer holds tiles."""
+    bytes_ = ELEMENT_BYTES[plan.window.accumulator]
+    return ceil(plan.patch.elements * bytes_ / 64) * 64 if plan.copy else 0
+
+
+def emit_conv(module: KernelModule, name: str, plan: Plan, writer: Writer, source: int, packed: int) -> int:
+    """Build kernel `name`: buffers `writer.buffers`, of which `source` is the input and `packed` the packed filter.
+
+    Returns the bytes of scratch that it needs.
+    """
     window, tile = plan.window, plan.tile
     depths, height, _ = window.target
-    with module.function(name, writer.buffers, scratch_bytes(plan)) as kernel:
+    scratch = _held_at(plan) + writer.held * ELEMENT_BYTES[window.accumulator]
+    with module.function(name, writer.buffers, scratch) as kernel:
         sums = _Sums(kernel, plan, source, packed)
         with g.loop(kernel.begin, kernel.end) as task:
             split, rest = g.rem(task, plan.splits), g.div(task, plan.splits)
@@ -72,18 +77,18 @@ def emit_conv(module: KernelModule, name: str, plan: Plan, writer: Writer, sourc
             if tile.rows > 1:
                 # tiles of several rows: the last block overlaps the one before, so that it is as high
                 row = g.minimum(row, height - plan.rows)
-                rows: g.Index = plan.rows
-            else:
-                rows = plan.rows if height % plan.rows == 0 else g.minimum(plan.rows, g.sub(height, row))
+            rows = g.minimum(plan.rows, g.sub(height, row)) if height % plan.rows and tile.rows == 1 else plan.rows
             if plan.copy:
+                # tasks that differ only in their output channels share the patch
                 first = g.equal(task, kernel.begin)
-                fresh = ops.op("arith.ori", [first, g.equal(split, 0)], first.type)
+                fresh = ops.binary("arith.ori", first, g.equal(split, 0))
                 with g.when(fresh):
-                    copy_patch(kernel.buffers[source], sums.source, plan, batch, depth, row)
+                    plan.patch.copy(kernel.buffers[source], sums.source, batch, depth, row, 0)
             low = g.mul(split, plan.panels_per_task)
             high = g.minimum(g.add(low, plan.panels_per_task), plan.panels)
             with g.loop(low, high) as panel:
                 _panel(kernel, plan, writer, sums, panel, Point(batch, depth, row, 0, 0), rows)
+    return scratch
 
 
 def _panel(
@@ -91,21 +96,32 @@ def _panel(
 ) -> None:
     """All tiles of one panel of output channels; `first` is the task's first position."""
     window, tile = plan.window, plan.tile
-    width = window.target[2]
+    width, held = window.target[2], _held_at(plan)
     group, inner = g.div(panel, plan.group_panels), g.mul(g.rem(panel, plan.group_panels), plan.width)
     channel = g.add(g.mul(group, plan.filters), inner)
     left = None if plan.filters % plan.width == 0 else g.sub(plan.filters, inner)
     filter_base = g.mul(panel, plan.steps * plan.width)
     group_base = g.mul(group, plan.depth * plan.strides.channel)
-    with g.loop(0, rows, tile.rows) as y, g.loop(0, ceil(width / tile.columns)) as i:
+    with g.loop(0, rows, tile.rows) as y:
         # tiles that would reach over the end overlap their neighbours: what they write twice is the same
         y = g.minimum(y, plan.rows - tile.rows) if plan.rows % tile.rows else y
-        x = g.mul(i, tile.columns)
-        x = g.minimum(x, width - tile.columns) if width % tile.columns else x
-        base = g.add(group_base, sums.origin(first, y, x))
-        accumulators = sums.emit(base, filter_base)
-        position = Point(first.batch, first.depth, g.add(first.row, y), x, channel)
-        writer.write(kernel, accumulators, position, left, _tile_offset(plan))
+        row, column = g.add(first.row, y), 0
+        if plan.flat:
+            column = g.minimum(g.mul(row, width), plan.flat - width)
+        line = Point(first.batch, first.depth, row, column, channel)
+        line_base = g.add(group_base, sums.origin(line, y))
+        with g.loop(0, ceil(width / tile.columns)) as i:
+            x = g.mul(i, tile.columns)
+            x = g.minimum(x, width - tile.columns) if width % tile.columns else x
+            base = g.add(line_base, g.mul(x, plan.strides.column * window.stride[2]))
+            values = sums.emit(base, filter_base)
+            if window.layout == "nhwc":
+                at = Point(line.batch, line.depth, line.row, g.add(line.column, x), channel)
+                writer.write_tile(kernel, values, at, left, held)
+            else:
+                writer.hold_tile(kernel, values, x, held)
+        if window.layout == "nchw":
+            writer.write_rows(kernel, line, left, held)
 
 
 class _Sums:
@@ -113,33 +129,32 @@ class _Sums:
 
     def __init__(self, kernel: Kernel, plan: Plan, source: int, packed: int) -> None:
         self.plan = plan
-        accumulator = plan.window.accumulator
         self.packed = kernel.buffers[packed]
         self.source = kernel.buffers[source]
         if plan.copy:
-            self.source = kernel.scratch_view(0, plan.patch_elements, accumulator)
-        self.element = storage(accumulator)
+            self.source = kernel.scratch_view(0, plan.patch.elements, plan.window.accumulator)
         s, w, columns = plan.strides, plan.window, plan.tile.columns
         self.distances = [
             p // columns * s.row * w.stride[1] + p % columns * s.column * w.stride[2] for p in range(plan.tile.pixels)
         ]
         self.loops = contraction(plan)
 
-    def origin(self, first: Point, y: g.Index, x: g.Index) -> g.Index:
-        """Where the first tap of output row `first.row + y`, column `x` lies."""
+    def origin(self, line: Point, y: g.Index) -> g.Index:
+        """Where the first tap of a line, the `y`-th of its task, lies."""
         s, w = self.plan.strides, self.plan.window
-        at = g.add(g.mul(y, s.row * w.stride[1]), g.mul(x, s.column * w.stride[2]))
-        if not self.plan.copy:
-            outer = g.add(g.mul(first.batch, s.batch), g.mul(first.depth, s.depth * w.stride[0]))
-            at = g.add(g.add(outer, g.mul(first.row, s.row * w.stride[1])), at)
-        return at
+        if self.plan.copy:
+            return g.mul(y, s.row * w.stride[1])
+        outer = g.add(g.mul(line.batch, s.batch), g.mul(line.depth, s.depth * w.stride[0]))
+        if self.plan.flat:
+            return g.add(outer, g.mul(line.column, s.column))
+        return g.add(outer, g.mul(line.row, s.row * w.stride[1]))
 
     def emit(self, source: g.Index, filter_: g.Index) -> list[ir.Value]:
-        zero = g.zero(self.plan.lanes, self.element)
-        return self._nest(self.loops, source, filter_, [zero] * (self.plan.tile.pixels * self.plan.tile.vectors))
+        tile = self.plan.tile
+        zero = g.zero(self.plan.lanes, storage(self.plan.window.accumulator))
+        return self._nest(self.loops, source, filter_, [zero] * (tile.pixels * tile.vectors))
 
     def _nest(self, loops: list[Loop], source: g.Index, filter_: g.Index, initial: list[ir.Value]) -> list[ir.Value]:
-        tile, lanes = self.plan.tile, self.plan.lanes
         first, *inner = loops
         if inner:
             return g.fold(
@@ -151,12 +166,12 @@ class _Sums:
                     inner, g.add(source, g.mul(i, first.source)), g.add(filter_, g.mul(i, first.filter)), sums
                 ),
             )
+        tile, lanes, window = self.plan.tile, self.plan.lanes, self.plan.window
 
         def pixel(p: int, k: g.Index) -> ir.Value:
             at = g.add(g.add(source, g.mul(k, first.source)), self.distances[p])
             value = g.load_scalar(self.source, at)
-            window = self.plan.window
-            return value if self.plan.copy else to_accumulator(value, window.element, window.accumulator)
+            return value if self.plan.copy else to_accumulator(value, window)
 
         def weights(j: int, k: g.Index) -> ir.Value:
             return g.load(self.packed, g.add(g.add(filter_, g.mul(k, first.filter)), j * lanes), lanes)
@@ -168,10 +183,5 @@ class _Sums:
 def _unroll(trips: int, accumulators: int) -> int:
     """Steps an iteration: all of a short loop, else about sixty multiply-adds."""
     if trips * accumulators <= 200:
-        return trips
+        return max(1, trips)
     return max(1, min(8, 60 // accumulators))
-
-
-def source_elements(plan: Plan) -> int:
-    w = plan.window
-    return w.batch * w.source_channels * prod(w.source)

@@ -6,7 +6,7 @@ registers first, so that lanes run along the innermost spatial dim.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -20,7 +20,7 @@ from ...common.memory import Memory
 from ...common.region import Region
 from ..kernel import Kernel
 from . import _gemm_ops as g
-from ._conv_copy import transpose
+from ._window_transpose import transpose
 
 # Ops worth about one instruction; the others (exp, erf, …) count for many.
 CHEAP = (
@@ -48,6 +48,7 @@ class Writer:
     Args:
         extra: buffers between the region's arguments and its results: (elements, element) each.
         rows, columns, vectors, lanes: shape of a tile; its values come as `[row][column][vector]`.
+        width: columns of a whole row of the result.
         accumulator: element of the values.
         merged: the spatial dims (and in nhwc the batch) are walked as one; only `Point.column` is then used.
     """
@@ -59,6 +60,7 @@ class Writer:
     columns: int
     vectors: int
     lanes: int
+    width: int
     layout: str
     accumulator: str
     merged: bool = False
@@ -83,24 +85,28 @@ class Writer:
         return list(range(2, self.rank)) if self.layout == "nchw" else list(range(1, self.rank - 1))
 
     @property
-    def unrolled(self) -> bool:
+    def held(self) -> int:
+        """Elements of scratch that a tile (nhwc) or whole rows of tiles (nchw) wait in."""
+        along = self.columns if self.layout == "nhwc" else self._pitch
+        return self.rows * along * self.vectors * self.lanes
+
+    @property
+    def _pitch(self) -> int:
+        return self.width + self.lanes
+
+    @property
+    def _unrolled(self) -> bool:
         weight = sum(1 if n.op in CHEAP else 20 for n in self.region.nodes)
         return weight * self.rows * self.columns * self.vectors <= UNROLLED_OPS
 
-    def write(
-        self, kernel: Kernel, values: Sequence[ir.Value], at: Point, left: g.Index | None, tile_offset: int
-    ) -> None:
-        """Store the tile at `at`. `left` channels of it exist (None: all); `tile_offset` is free space in the scratch."""
-        if self.layout == "nhwc":
-            self._write_nhwc(kernel, values, at, left, tile_offset)
-        else:
-            self._write_nchw(kernel, values, at, left, tile_offset)
-
     # ---- channels last ----
 
-    def _write_nhwc(self, kernel, values, at: Point, left, tile_offset: int) -> None:
+    def write_tile(
+        self, kernel: Kernel, values: Sequence[ir.Value], at: Point, left: g.Index | None, offset_: int
+    ) -> None:
+        """Layout nhwc: store the tile at `at`. `left` of its channels exist (None: all); scratch at byte `offset_` is free."""
         masks = [self._channel_mask(left, j) for j in range(self.vectors)]
-        if self.unrolled:
+        if self._unrolled:
             evaluator = self._evaluator(kernel, at, self.channel_dim)
             for p in range(self.rows * self.columns):
                 for j in range(self.vectors):
@@ -108,7 +114,9 @@ class Writer:
                     index = self._index(p // self.columns, p % self.columns, j * self.lanes)
                     self._store(evaluator, index, values[p * self.vectors + j])
             return
-        tile = self._spill(kernel, values, tile_offset)
+        tile = kernel.scratch_view(offset_, self.held, self.accumulator)
+        for i, value in enumerate(values):
+            g.store(value, tile, i * self.lanes)
         with g.loop(0, self.rows) as y, g.loop(0, self.columns) as x:
             pixel = g.add(g.mul(y, self.columns), x)
             here = Point(at.batch, at.depth, g.add(at.row, y), g.add(at.column, x), at.channel)
@@ -126,38 +134,43 @@ class Writer:
 
     # ---- channels first ----
 
-    def _write_nchw(self, kernel, values, at: Point, left, tile_offset: int) -> None:
-        mask = None if self.columns == self.lanes else g.first_lanes(self.lanes, self.columns)
-        lane = self.rank - 1
-        lines: list[ir.Value] = []
+    def hold_tile(self, kernel: Kernel, values: Sequence[ir.Value], column: g.Index, offset_: int) -> None:
+        """Layout nchw: put the tile that starts at `column`, transposed, into the rows held in scratch at byte `offset_`."""
+        held = kernel.scratch_view(offset_, self.held, self.accumulator)
+        width = self.vectors * self.lanes
         for y in range(self.rows):
             for j in range(self.vectors):
                 first = y * self.columns * self.vectors + j
                 row = values[first : first + self.columns * self.vectors : self.vectors]
-                lines += transpose(row, self.lanes)
+                for lane, line in enumerate(transpose(row, self.lanes)):
+                    # lanes past the tile are overwritten by the next one, or lie between rows
+                    g.store(line, held, g.add(column, (y * width + j * self.lanes + lane) * self._pitch))
+
+    def write_rows(self, kernel: Kernel, at: Point, left: g.Index | None, offset_: int) -> None:
+        """Store the rows held in scratch; `at` is their first position, `left` their channels that exist (None: all)."""
+        held = kernel.scratch_view(offset_, self.held, self.accumulator)
         width = self.vectors * self.lanes
-        if self.unrolled and left is None:
-            evaluator = self._evaluator(kernel, at, lane)
-            evaluator.memory.mask = mask
-            for number, line in enumerate(lines):
-                self._store(evaluator, self._index(number // width, 0, number % width), line)
-            return
-        tile = self._spill(kernel, lines, tile_offset)
         channels = width if left is None else g.minimum(left, width)
         with g.loop(0, self.rows) as y, g.loop(0, channels) as c:
-            here = Point(at.batch, at.depth, g.add(at.row, y), at.column, g.add(at.channel, c))
-            evaluator = self._evaluator(kernel, here, lane)
+            base = g.mul(g.add(g.mul(y, width), c), self._pitch)
+            line = Point(at.batch, at.depth, g.add(at.row, y), at.column, g.add(at.channel, c))
+            self.write_line(kernel, line, lambda x: g.load(held, g.add(base, x), self.lanes))
+
+    def write_line(self, kernel: Kernel, at: Point, value: Callable[[g.Index], ir.Value]) -> None:
+        """Layout nchw: store one row of one channel, whose values from column x on are `value(x)`."""
+        with g.loop(0, self.width, self.lanes) as x:
+            mask = None
+            if self.width < self.lanes:
+                mask = g.first_lanes(self.lanes, self.width)
+            elif self.width % self.lanes:
+                # the last vector overlaps the one before: what is written twice is the same
+                x = g.minimum(x, self.width - self.lanes)
+            here = Point(at.batch, at.depth, at.row, g.add(at.column, x), at.channel)
+            evaluator = self._evaluator(kernel, here, self.rank - 1)
             evaluator.memory.mask = mask
-            line = g.load(tile, g.mul(g.add(g.mul(y, width), c), self.lanes), self.lanes)
-            self._store(evaluator, self._index(0, 0, 0), line)
+            self._store(evaluator, self._index(0, 0, 0), value(x))
 
     # ---- shared ----
-
-    def _spill(self, kernel: Kernel, values: Sequence[ir.Value], tile_offset: int) -> ir.Value:
-        tile = kernel.scratch_view(tile_offset, len(values) * self.lanes, self.accumulator)
-        for i, value in enumerate(values):
-            g.store(value, tile, i * self.lanes)
-        return tile
 
     def _evaluator(self, kernel: Kernel, at: Point, lane: int) -> Evaluator:
         arguments = self.region.arguments

@@ -14,7 +14,6 @@ once. Tiles may write a result twice with the same value: results must not share
 
 from __future__ import annotations
 
-from dataclasses import replace
 from math import prod
 
 from jic.errors import LoweringError
@@ -23,10 +22,11 @@ from ...common.evaluate import accesses, argument_of, whole
 from ...common.region import Node, Region
 from ..kernel import Buffer, KernelModule, Launch, Lowered
 from ..machine import ELEMENT_BYTES, Machine
-from ._conv_copy import pack_filter, pack_tasks
-from ._conv_kernel import emit_conv, scratch_bytes
-from ._conv_plan import Plan, Window, conv_window, make_plan, spatial
+from ._conv_kernel import emit_conv
+from ._conv_pack import pack_filter, pack_ns
+from ._conv_plan import make_plan
 from ._pool_kernel import lower_channelwise
+from ._window_shape import Window, spatial
 from ._window_write import Writer
 
 
@@ -47,10 +47,10 @@ def lower(region: Region, name: str, kernels: KernelModule, machine: Machine) ->
     if 0 in node.shape:
         return _empty(region, name, kernels)
     if node.op == "pool":
-        window = Window.of(node, region.nodes[source], node.attributes["window"])
-        return lower_channelwise(region, number, _padded(window, node, padding), source, None, name, kernels, machine)
+        window = Window.of(node, region.nodes[source], node.attributes["window"], padding)
+        return lower_channelwise(region, number, window, source, None, name, kernels, machine)
     filter_ = _filter(region, node)
-    window = _padded(conv_window(node, region.nodes[source], region.nodes[filter_]), node, padding)
+    window = Window.of(node, region.nodes[source], region.nodes[filter_].shape[2:], padding)
     groups = node.attributes["groups"]
     if groups > 1 and groups == window.source_channels == window.target_channels:
         return lower_channelwise(region, number, window, source, filter_, name, kernels, machine)
@@ -68,35 +68,29 @@ def _lower_conv(
     kernels: KernelModule,
     machine: Machine,
 ) -> Lowered:
-    merged = _mergeable(region, number, window)
-    plan = make_plan(_flattened(window) if merged else window, groups, machine)
+    plan = make_plan(window, groups, machine, _mergeable(region, number, window))
     packed = plan.panels * plan.width * plan.steps
     writer = Writer(
-        region,
-        number,
-        ((packed, window.accumulator),),
-        plan.tile.rows,
-        plan.tile.columns,
-        plan.tile.vectors,
-        plan.lanes,
-        window.layout,
-        window.accumulator,
-        merged,
+        region=region,
+        node=number,
+        extra=((packed, window.accumulator),),
+        rows=plan.tile.rows,
+        columns=plan.tile.columns,
+        vectors=plan.tile.vectors,
+        lanes=plan.lanes,
+        width=plan.window.target[2],
+        layout=window.layout,
+        accumulator=window.accumulator,
+        merged=plan.flat > 0,
     )
-    pack_filter(kernels, f"{name}_pack", plan)
-    emit_conv(kernels, name, plan, writer, source, packed=region.arguments)
-    filter_buffer, temp = Buffer("argument", filter_), Buffer("temp", 0)
+    packs = pack_filter(kernels, f"{name}_pack", plan)
+    scratch = emit_conv(kernels, name, plan, writer, source, packed=region.arguments)
+    temp = Buffer("temp", 0)
     arguments = [Buffer("argument", i) for i in range(region.arguments)]
     results = [Buffer("result", i) for i in range(len(region.outputs))]
-    pack = Launch(f"{name}_pack", (filter_buffer, temp), 1, pack_tasks(plan), cost=_pack_ns(plan))
-    conv = Launch(
-        name, (*arguments, temp, *results), region.arguments + 1, plan.tasks, plan.nanoseconds, scratch_bytes(plan)
-    )
+    pack = Launch(f"{name}_pack", (Buffer("argument", filter_), temp), 1, packs, pack_ns(plan))
+    conv = Launch(name, (*arguments, temp, *results), region.arguments + 1, plan.tasks, plan.nanoseconds, scratch)
     return Lowered([pack, conv], [max(1, packed) * ELEMENT_BYTES[window.accumulator]])
-
-
-def _pack_ns(plan: Plan) -> int:
-    return plan.panels * plan.width * plan.steps // 4 + 50
 
 
 def _source(region: Region, node: Node) -> tuple[int, tuple[int, ...]]:
@@ -136,13 +130,6 @@ def _filter(region: Region, node: Node) -> int:
     return argument
 
 
-def _padded(window: Window, node: Node, padding: tuple[int, ...]) -> Window:
-    """`window` with the padding of a `jic.pad` before it counted as its own."""
-    extra = (0,) * (3 - len(padding) // 2) + padding[::2]
-    low = tuple(a + b for a, b in zip(window.low, extra, strict=True))
-    return replace(window, low=(low[0], low[1], low[2]))
-
-
 def _mergeable(region: Region, number: int, window: Window) -> bool:
     """A convolution of single pixels whose spatial dims (and in nhwc the batch) can be walked as one."""
     if window.taps != 1 or set(window.stride) != {1} or not window.inside:
@@ -158,12 +145,6 @@ def _mergeable(region: Region, number: int, window: Window) -> bool:
         for _, p in found.loads
         for a, b in zip(dims, dims[1:], strict=False)
     )
-
-
-def _flattened(window: Window) -> Window:
-    pixels = prod(window.target) * (window.batch if window.layout == "nhwc" else 1)
-    batch = 1 if window.layout == "nhwc" else window.batch
-    return replace(window, batch=batch, source=(1, 1, pixels), target=(1, 1, pixels))
 
 
 def _empty(region: Region, name: str, kernels: KernelModule) -> Lowered:
