@@ -181,12 +181,12 @@ class _Call:
         return [self.leaves[i] for i in self.positions]
 
     def forward(self, *tensors: torch.Tensor) -> list[torch.Tensor]:
-        """Named so because torch records the stack of a node from its first `forward` frame on."""
         leaves = list(self.leaves)
         for i, tensor in zip(self.positions, tensors, strict=True):
             leaves[i] = tensor
         args, kwargs = pytree.tree_unflatten(leaves, self.in_spec)
-        result = self.fn(*args, **kwargs)
+        with locations.recorded(_Call.forward.__code__):
+            result = self.fn(*args, **kwargs)
         self.result_leaves, self.out_spec = pytree.tree_flatten(result)
         return [leaf for leaf in self.result_leaves if isinstance(leaf, torch.Tensor)]
 
@@ -197,7 +197,6 @@ def _run(call: _Call) -> GraphModule:
         tracing_mode="fake",
         pre_dispatch=True,
         _allow_non_fake_inputs=True,
-        record_stack_traces=True,
         _disable_torch_fn_metadata_mode=True,
     )
     try:
@@ -216,7 +215,7 @@ def _run(call: _Call) -> GraphModule:
         if isinstance(leaf, (torch.SymInt, torch.SymFloat, torch.SymBool)):
             raise CaptureError("the result holds a size that is only known at run time")
     for node in graph.graph.nodes:
-        node.meta["location"] = locations.of_stack(node.meta.get("stack_trace"))
+        node.meta["location"] = node.meta.get("stack_trace", "")
         _check_values(node)
     return graph
 

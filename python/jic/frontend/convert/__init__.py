@@ -1,0 +1,17 @@
+"""Conversion of the raw torch dialect to `jic`, one file an op family."""
+
+from . import (  # noqa: F401  (each registers its conversions)
+    activation,
+    attention,
+    contraction,
+    creation,
+    elementwise,
+    indexing,
+    normalization,
+    reduction,
+    view,
+    window,
+)
+from .conversion import Conversion, NotConverted, converts, is_converted
+
+__all__ = ["Conversion", "NotConverted", "converts", "is_converted"]
