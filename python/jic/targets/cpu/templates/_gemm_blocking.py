@@ -11,6 +11,7 @@ Three ways to get at the operands:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import lcm
 
 from ..machine import Machine
 
@@ -29,6 +30,8 @@ class Blocking:
         row_block: rows of a task, a multiple of `rows`.
         panels: column panels (of `vectors` vectors) of a task.
         pack_a: whether a task copies its rows of A to scratch first.
+        k_block: the part of the contracted dim that is walked at a time. Where it is less than the whole, a task's sums wait in
+            scratch between the parts.
     """
 
     mode: str
@@ -39,6 +42,7 @@ class Blocking:
     row_block: int
     panels: int
     pack_a: bool
+    k_block: int
 
     @property
     def columns(self) -> int:
@@ -66,10 +70,12 @@ def choose_registers(m: int, n: int, lanes: int, registers: int) -> tuple[int, i
                     total += count_r * count_v * max(r * v, 4.5, 0.55 * (r + v))
         return total
 
-    # 2 %: do not leave a better balanced block for a small gain
-    return min(
-        enumerate(register_blocks(registers)), key=lambda e: (cycles(*e[1]) * (1 + 0.02 * e[0]), e[0])
-    )[1]
+    def penalty(number: int, vectors: int) -> float:
+        # a narrow last panel is a short task, which splits unevenly over threads; and 2 % for each step down the list
+        return 1 + 0.02 * number + (0.03 if n > vectors * lanes and n % (vectors * lanes) else 0)
+
+    found = min(enumerate(register_blocks(registers)), key=lambda e: cycles(*e[1]) * penalty(e[0], e[1][1]))
+    return found[1]
 
 
 def even_split(size: int, parts: int, unit: int) -> int:
@@ -101,10 +107,11 @@ def choose(
     size = ELEMENT_BYTES[accumulator]
     lanes = machine.lanes(accumulator)
     registers = machine.vector_registers
-    if dot_possible and (m <= 8 or n <= lanes // 2) and k >= lanes:
-        rows, width = _dot_block(m, n, registers)
+    # Packing a column costs about as much as 0.07 k rows' worth of adding up partial sums.
+    if dot_possible and k >= lanes and (m <= max(2, min(48, 0.07 * k)) or n <= lanes // 2):
+        rows, width = _dot_block(m, n, lanes, registers)
         blocks = 1 if m <= 16 else min(-(-m // rows), 16)
-        return Blocking("dot", lanes, rows, 1, width, even_split(m, blocks, rows), 1, False)
+        return Blocking("dot", lanes, rows, 1, width, even_split(m, blocks, rows), 1, False, k)
 
     rows, vectors = choose_registers(m, n, lanes, registers)
     if m < rows:
@@ -113,6 +120,10 @@ def choose(
         vectors = max(1, min(-(-n // lanes), (registers - 4) // (m + 1), 8))
     fits = k * b_row_stride * size <= 128 << 10
     stream = b_along_columns and (m <= 4 * rows or fits)
+    # a panel of B and the rows of A that meet it must stay in the second-level cache: cut a long sum
+    k_block = (
+        k if k * (vectors * lanes + rows) * size <= machine.l2 // 2 or stream else even_split(k, -(-k // 1024), lanes)
+    )
     panel_bytes = max(1, k * vectors * lanes * size)
     total_panels = -(-n // (vectors * lanes))
     panels = max(1, min(4, (1 << 20) // panel_bytes, total_panels // 8))
@@ -120,27 +131,32 @@ def choose(
         # every group of panels packs A's rows again: make few groups
         panels = max(panels, min(total_panels, (4 << 20) // panel_bytes))
     # the rows of a task stay in half of the second-level cache while panels pass
-    most = max(rows, machine.l2 // 2 // max(1, k * size) // rows * rows)
+    most = max(rows, machine.l2 // 2 // max(1, k_block * size) // rows * rows)
     groups = -(-total_panels // panels)
     wanted = 16 if m * n * k >= 1 << 20 else 4
-    blocks = max(-(-m // most), min(-(-wanted // (groups * batches)), m // (2 * rows)), 1)
+    # packing copies whole vectors of rows
+    unit = rows if a_in_place else lcm(rows, lanes)
+    blocks = max(-(-m // most), min(-(-wanted // (groups * batches)), m // (2 * unit)), 1)
     return Blocking(
         "stream" if stream else "packed",
         lanes,
         rows,
         vectors,
         0,
-        even_split(m, blocks, rows),
+        even_split(m, blocks, unit if m > unit else rows),
         panels,
         not a_in_place,
+        k_block,
     )
 
 
-def _dot_block(m: int, n: int, registers: int) -> tuple[int, int]:
-    """(rows, columns at a time): at most 24 accumulators of 32 registers, 9 of 16."""
-    budget = 24 if registers >= 32 else 9
+def _dot_block(m: int, n: int, lanes: int, registers: int) -> tuple[int, int]:
+    """(rows, columns at a time): accumulators, a row of B and an element of A within the registers."""
+    available = registers - 2
     if n <= 4:
-        return max(1, min(m, budget // n, 8)), n
+        return max(1, min(m, available // n - 1, 8)), n
     most_rows = 6 if registers >= 32 else 3
     rows = -(-m // -(-m // most_rows))
-    return rows, max(1, min(8, budget // rows))
+    width = max(1, min(8, available // (rows + 1), n))
+    columns = min(n, lanes)
+    return rows, -(-columns // -(-columns // width))

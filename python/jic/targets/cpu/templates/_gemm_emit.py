@@ -43,15 +43,20 @@ def scratch_layout(problem: Problem, blocking: Blocking, tile: bool) -> Scratch:
     def aligned(elements: int) -> int:
         return -(-elements * size // 64) * 64
 
+    sums = blocking.columns * (blocking.row_block * blocking.panels if split_k(problem, blocking) else blocking.rows)
     b = aligned(blocking.panels * problem.k * blocking.columns) if blocking.mode == "packed" else 0
     a = aligned(packed_a_elements(problem, blocking)) if blocking.pack_a else 0
-    return Scratch(0, b, b + a, b + a + (aligned(blocking.rows * blocking.columns) if tile else 0))
+    return Scratch(0, b, b + a, b + a + (aligned(sums) if tile else 0))
+
+
+def split_k(problem: Problem, blocking: Blocking) -> bool:
+    return blocking.k_block < problem.k
 
 
 def packed_a_elements(problem: Problem, blocking: Blocking) -> int:
     if _a_along_k(problem):
-        return blocking.row_block * (problem.k + blocking.lanes + _PADDING)
-    return max(1, problem.k) * (blocking.row_block + blocking.lanes)
+        return blocking.row_block * (blocking.k_block + blocking.lanes + _PADDING)
+    return max(1, blocking.k_block) * (blocking.row_block + blocking.lanes)
 
 
 def _a_along_k(problem: Problem) -> bool:
@@ -62,8 +67,9 @@ def _a_along_k(problem: Problem) -> bool:
 class Emitter:
     """Emits the body of a contraction kernel at the insertion point.
 
-    `through_tile` says that accumulators go through a small tile in scratch and the epilogue loops over it: the code of a long
-    epilogue then stands once a vector of a panel, not once an accumulator, and the registers are free for it.
+    `through_tile` says that accumulators go through a tile in scratch and the epilogue loops over it: the code of a long
+    epilogue then stands once a vector of a panel, not once an accumulator, and the registers are free for it. The tile is one
+    register block, or all of a task's sums where k is walked in parts.
     """
 
     region: Region
@@ -119,18 +125,33 @@ class Emitter:
             first_row = g.mul(row_block, block.row_block)
             last_row = g.minimum(g.add(first_row, block.row_block), rows_full)
             has_tail = True if row_blocks == 1 else g.equal(row_block, row_blocks - 1)
-            if block.pack_a:
-                self._pack_a(first_row, g.minimum(g.add(first_row, block.row_block), p.m))
+            last = g.minimum(g.add(first_row, block.row_block), p.m)
 
-            def sweep(panel: g.Index, column: g.Index, used: list[int]) -> None:
-                if rows_full:
-                    with g.loop(first_row, last_row, block.rows) as row:
-                        self._block(block.rows, row, g.sub(row, first_row), panel, column, used)
-                if p.m > rows_full:
-                    with g.when(has_tail):
-                        self._block(p.m - rows_full, rows_full, g.sub(rows_full, first_row), panel, column, used)
+            def sweep(body: Callable[[int, g.Index, g.Index, g.Index, g.Index, list[int]], None]) -> None:
+                """`body(rows, row, row of the task, panel's offset, column, widths)` for the task's register blocks."""
 
-            panels(sweep)
+                def rows_of(panel: g.Index, column: g.Index, used: list[int]) -> None:
+                    if rows_full:
+                        with g.loop(first_row, last_row, block.rows) as row:
+                            body(block.rows, row, g.sub(row, first_row), panel, column, used)
+                    if p.m > rows_full:
+                        with g.when(has_tail):
+                            body(p.m - rows_full, rows_full, g.sub(rows_full, first_row), panel, column, used)
+
+                panels(rows_of)
+
+            if not split_k(p, block):
+                if block.pack_a:
+                    self._pack_a(first_row, last, 0, p.k)
+                sweep(self._block)
+                return
+            self._clear_sums()
+            with g.loop(0, p.k, block.k_block) as k:
+                end = g.minimum(g.add(k, block.k_block), p.k)
+                if block.pack_a:
+                    self._pack_a(first_row, last, k, end)
+                sweep(lambda *where: self._add_to_sums(k, end, *where))
+            sweep(self._finish_sums)
 
     # ---- set-up ----
 
@@ -141,7 +162,8 @@ class Emitter:
         if block.pack_a:
             self._a = self.kernel.scratch_view(s.a, packed_a_elements(p, block), p.accumulator)
         if self.through_tile:
-            self._tile = self.kernel.scratch_view(s.tile, block.rows * block.columns, p.accumulator)
+            size = ELEMENT_BYTES[p.accumulator]
+            self._tile = self.kernel.scratch_view(s.tile, (s.size - s.tile) // size, p.accumulator)
 
     def _batch_variables(self, batch: g.Index) -> dict[Variable, ir.Value]:
         found: dict[Variable, ir.Value] = {}
@@ -201,28 +223,29 @@ class Emitter:
             load = lambda k, n, used: self._vector(side, n, k, False, used)  # noqa: E731
             pack_rows(load, self._b, panel, p.k, column, widths, lanes)
 
-    def _pack_a(self, first: g.Index, last: g.Index) -> None:
-        """Rows [first, last) of A, in its own order: as rows of k, or for each k a row of them."""
-        p, side, lanes = self.problem, self.problem.a, self.blocking.lanes
+    def _pack_a(self, first: g.Index, last: g.Index, start: g.Index, end: g.Index) -> None:
+        """Rows [first, last) of A, k in [start, end), in A's own order: as rows of k, or for each k a row of them."""
+        p, side, block = self.problem, self.problem.a, self.blocking
+        lanes = block.lanes
         full = p.k // lanes * lanes
         assert self._a is not None
         if _a_along_k(p):
             with g.loop(first, last) as row:
-                base = g.mul(g.sub(row, first), p.k + _PADDING)
+                base = g.mul(g.sub(row, first), block.k_block + _PADDING)
                 if full:
-                    with g.loop(0, full, lanes) as k:
-                        g.store(self._vector(side, row, k, True, lanes), self._a, g.add(base, k))
+                    with g.loop(start, g.minimum(end, full), lanes) as k:
+                        g.store(self._vector(side, row, k, True, lanes), self._a, g.add(base, g.sub(k, start)))
                 if full < p.k:
-                    g.store(self._vector(side, row, full, True, p.k - full), self._a, g.add(base, full), p.k - full)
+                    with g.when(True if block.k_block >= p.k else g.equal(end, p.k)):
+                        tail = self._vector(side, row, full, True, p.k - full)
+                        g.store(tail, self._a, g.add(base, g.sub(full, start)), p.k - full)
             return
-        tail = p.m % lanes
-        stride = self.blocking.row_block + lanes
-        with g.loop(0, p.k) as k:
+        with g.loop(start, end) as k:
             whole = g.add(first, g.mul(g.div(g.sub(last, first), lanes), lanes))
-            base = g.mul(k, stride)
+            base = g.mul(g.sub(k, start), block.row_block + lanes)
             with g.loop(first, whole, lanes) as row:
                 g.store(self._vector(side, row, k, False, lanes), self._a, g.add(base, g.sub(row, first)))
-            self._pack_a_edge(whole, last, k, g.add(base, g.sub(whole, first)), tail)
+            self._pack_a_edge(whole, last, k, g.add(base, g.sub(whole, first)), p.m % lanes)
 
     def _pack_a_edge(self, whole: g.Index, last: g.Index, k: g.Index, at: g.Index, tail: int) -> None:
         """The rows after the last whole vector: `row_block` need not be a multiple of the lanes."""
@@ -262,27 +285,77 @@ class Emitter:
         )
 
     def _outer(
-        self, rows: int, row: g.Index, local_row: g.Index, panel: g.Index, column: g.Index, widths: list[int]
+        self,
+        rows: int,
+        row: g.Index,
+        local_row: g.Index,
+        panel: g.Index,
+        column: g.Index,
+        widths: list[int],
+        start: g.Index = 0,
+        end: g.Index | None = None,
+        initial: Accumulators | None = None,
     ) -> Accumulators:
-        p, lanes = self.problem, self.blocking.lanes
+        p, block = self.problem, self.blocking
+        lanes = block.lanes
 
         def load_a(i: int, k: g.Index) -> ir.Value:
-            if not self.blocking.pack_a:
+            if not block.pack_a:
                 return self._scalar(p.a, g.add(row, i), k)
             assert self._a is not None
-            here = g.add(local_row, i)
+            here, there = g.add(local_row, i), g.sub(k, start)
             if _a_along_k(p):
-                return g.load_scalar(self._a, g.add(g.mul(here, p.k + _PADDING), k))
-            return g.load_scalar(self._a, g.add(g.mul(k, self.blocking.row_block + lanes), here))
+                return g.load_scalar(self._a, g.add(g.mul(here, block.k_block + _PADDING), there))
+            return g.load_scalar(self._a, g.add(g.mul(there, block.row_block + lanes), here))
 
         def load_b(j: int, k: g.Index) -> ir.Value:
-            if self.blocking.mode == "stream":
+            if block.mode == "stream":
                 return self._vector(p.b, g.add(column, j * lanes), k, False, widths[j])
             assert self._b is not None
             return g.load(self._b, g.add(panel, g.add(g.mul(k, len(widths) * lanes), j * lanes)), lanes)
 
         zero = g.zero(lanes, ops.element_type(p.accumulator))
-        return emit_micro_kernel(rows, len(widths), 0, p.k, [zero] * (rows * len(widths)), load_a, load_b)
+        initial = [zero] * (rows * len(widths)) if initial is None else initial
+        return emit_micro_kernel(rows, len(widths), start, p.k if end is None else end, initial, load_a, load_b)
+
+    # ---- sums that wait in scratch between parts of k ----
+
+    def _sum_at(self, local_row: g.Index, panel: g.Index) -> g.Index:
+        """Where in the tile the sums of a row of a panel start; `panel` is the panel's offset in packed B."""
+        columns = self.blocking.columns
+        number = g.div(panel, self.problem.k * columns)
+        return g.add(g.mul(number, self.blocking.row_block * columns), g.mul(local_row, columns))
+
+    def _clear_sums(self) -> None:
+        assert self._tile is not None
+        lanes = self.blocking.lanes
+        with g.loop(0, self.blocking.panels * self.blocking.row_block * self.blocking.columns, lanes) as at:
+            g.store(g.zero(lanes, ops.element_type(self.problem.accumulator)), self._tile, at)
+
+    def _add_to_sums(
+        self,
+        start: g.Index,
+        end: g.Index,
+        rows: int,
+        row: g.Index,
+        local_row: g.Index,
+        panel: g.Index,
+        column: g.Index,
+        widths: list[int],
+    ) -> None:
+        tile, lanes = self._tile, self.blocking.lanes
+        assert tile is not None
+        base = self._sum_at(local_row, panel)
+        places = [g.add(base, i * self.blocking.columns + j * lanes) for i in range(rows) for j in range(len(widths))]
+        initial = [g.load(tile, at, lanes) for at in places]
+        sums = self._outer(rows, row, local_row, panel, column, widths, start, end, initial)
+        for at, value in zip(places, sums, strict=True):
+            g.store(value, tile, at)
+
+    def _finish_sums(
+        self, rows: int, row: g.Index, local_row: g.Index, panel: g.Index, column: g.Index, widths: list[int]
+    ) -> None:
+        self._epilogue_of_tile(self._sum_at(local_row, panel), self.blocking.columns, rows, row, column, widths)
 
     # ---- epilogue ----
 
@@ -315,10 +388,18 @@ class Emitter:
         self, accumulators: Accumulators, rows: int, row: g.Index, column: g.Index, widths: list[int]
     ) -> None:
         assert self._tile is not None
-        lanes, vectors = self.blocking.lanes, len(widths)
+        lanes = self.blocking.lanes
         for number, value in enumerate(accumulators):
             g.store(value, self._tile, number * lanes)
+        self._epilogue_of_tile(0, len(widths) * lanes, rows, row, column, widths)
+
+    def _epilogue_of_tile(
+        self, base: g.Index, stride: int, rows: int, row: g.Index, column: g.Index, widths: list[int]
+    ) -> None:
+        """The epilogue of a register block whose row i lies at `base + i * stride` of the tile."""
+        tile, lanes = self._tile, self.blocking.lanes
+        assert tile is not None
         with g.loop(0, rows) as i:
-            at = g.mul(i, vectors * lanes)
-            values = [g.load(self._tile, g.add(at, j * lanes), lanes) for j in range(vectors)]
+            at = g.add(base, g.mul(i, stride))
+            values = [g.load(tile, g.add(at, j * lanes), lanes) for j in range(len(widths))]
             self._epilogue(values, 1, g.add(row, i), column, widths)

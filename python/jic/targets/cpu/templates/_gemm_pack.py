@@ -58,20 +58,28 @@ def pack_columns(
     `load(n, k, used)`; the other arguments as in `pack_rows`.
     """
     width = len(widths) * lanes
+    whole = sum(used == lanes for used in widths)
 
-    def block(j: int, used_columns: int, k0: g.Index, used_k: int) -> None:
-        rows = [load(g.add(column, j * lanes + r), k0, used_k) for r in range(used_columns)]
+    def block(j: g.Index, used_columns: int, k0: g.Index, used_k: int) -> None:
+        first = g.add(column, g.mul(j, lanes))
+        rows = [load(g.add(first, r), k0, used_k) for r in range(used_columns)]
         zero = g.zero(lanes, rows[0].type.element_type)
         columns = transpose_square(rows + [zero] * (lanes - used_columns))
-        at = g.add(g.add(base, g.mul(k0, width)), j * lanes)
+        at = g.add(g.add(base, g.mul(k0, width)), g.mul(j, lanes))
         for c in range(used_k):
             g.store(columns[c], panel, g.add(at, c * width))
+
+    def blocks(k0: g.Index, used_k: int) -> None:
+        # a loop rather than a copy for each vector: a block is some hundred instructions
+        if whole:
+            with g.loop(0, whole) as j:
+                block(j, lanes, k0, used_k)
+        if whole < len(widths):
+            block(whole, widths[whole], k0, used_k)
 
     full = k // lanes * lanes
     if full:
         with g.loop(0, full, lanes) as k0:
-            for j, used in enumerate(widths):
-                block(j, used, k0, lanes)
+            blocks(k0, lanes)
     if full < k:
-        for j, used in enumerate(widths):
-            block(j, used, full, k - full)
+        blocks(full, k - full)

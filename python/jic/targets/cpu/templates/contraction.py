@@ -28,7 +28,7 @@ def lower(region: Region, name: str, module: KernelModule, machine: Machine) -> 
     if not all(prod(node.shape) for node in outputs):
         return Lowered()
     plan = choose_blocking(problem, machine)
-    through_tile = epilogue_length(region, problem) > _CHEAP_LIMIT
+    through_tile = plan.k_block < problem.k or epilogue_length(region, problem) > _CHEAP_LIMIT
     scratch = scratch_layout(problem, plan, through_tile)
     nodes = [*region.nodes[: region.arguments], *outputs]
     with module.function(name, [(prod(n.shape), n.element) for n in nodes], scratch.size) as kernel:
@@ -48,7 +48,7 @@ def lower(region: Region, name: str, module: KernelModule, machine: Machine) -> 
 
 def choose_blocking(problem: _gemm_problem.Problem, machine: Machine) -> blocking.Blocking:
     a, b = problem.a, problem.b
-    in_place = a.direct and a.element == problem.accumulator and (a.along_k or a.k_stride * problem.k <= 1 << 14)
+    in_place = a.direct and a.element == problem.accumulator and (a.along_k or a.along_outer and not _aliases(a))
     return blocking.choose(
         problem.m,
         problem.n,
@@ -61,6 +61,12 @@ def choose_blocking(problem: _gemm_problem.Problem, machine: Machine) -> blockin
         b_row_stride=b.k_stride,
         dot_possible=a.direct and b.direct and a.along_k and b.along_k,
     )
+
+
+def _aliases(a: _gemm_problem.Operand) -> bool:
+    """Whether A's elements for successive k fall into few cache sets: measured, strides of 2^i KiB halve the speed."""
+    stride = a.k_stride * ELEMENT_BYTES[a.element]
+    return stride >= 1024 and stride & (stride - 1) == 0
 
 
 def tasks(problem: _gemm_problem.Problem, plan: blocking.Blocking) -> int:
@@ -88,7 +94,7 @@ _VIEWS = frozenset("broadcast transpose slice reverse reshape".split())
 
 
 def cost(region: Region, problem: _gemm_problem.Problem, plan: blocking.Blocking) -> int:
-    """Estimated ns on one core: arithmetic at 3 vector operations a ns, or memory at 10 bytes a ns, whichever is longer."""
+    """Estimated ns on one core: arithmetic at 3 vector operations a ns, or memory, whichever is longer."""
     p = problem
     lanes = plan.lanes
     results = p.batches * p.m * -(-p.n // lanes)
@@ -97,4 +103,5 @@ def cost(region: Region, problem: _gemm_problem.Problem, plan: blocking.Blocking
         arithmetic += p.batches * p.k * p.n / lanes * 2
     used = [*region.nodes[: region.arguments], *(region.nodes[n] for n in region.outputs)]
     moved = sum(prod(n.shape) * ELEMENT_BYTES[n.element] for n in used)
-    return int(max(arithmetic, moved / 10)) + 1
+    # bytes a ns: from the caches for what they can hold, else from memory
+    return int(max(arithmetic, moved / (40 if moved < 8 << 20 else 12))) + 1
