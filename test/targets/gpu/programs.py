@@ -61,8 +61,9 @@ class Program:
                 continue
             wide, want = got.double(), want.double()
             assert torch.equal(wide.isnan(), want.isnan())
-            same = wide == want  # also infinities
+            same = wide == want.to(got.dtype).double()  # also infinities, and what overflows
             error = ((wide - want) / want.abs().clamp(min=1.0)).abs()[~same & ~want.isnan()]
+            assert not error.isnan().any(), "an infinity where the exact result is finite, or the other way round"
             if error.numel():
                 assert error.max().item() <= self.tolerance, f"error {error.max().item():.3g}"
 
@@ -136,7 +137,9 @@ def gelu(shape: Sequence[int], element: str, tolerance: float) -> Program:
     return Program(f"gelu_bias_{size}_{element}", [(shape, element), (shape[-1:], element)], body, tolerance)
 
 
-def softmax(shape: Sequence[int], dims: Sequence[int], element: str = "f32", log: bool = False, tolerance=2e-6) -> Program:
+def softmax(
+    shape: Sequence[int], dims: Sequence[int], element: str = "f32", log: bool = False, tolerance=2e-6
+) -> Program:
     def body(x):
         def kernel(a):
             f32 = b.convert(a[0], ir.F32Type.get()) if element in ("f16", "bf16") else a[0]
@@ -221,11 +224,13 @@ def _row_results(x):
 
 def _two_kernels(x, y):
     """A temporary between kernels, a reshape, a constant, a returned input and one value returned twice."""
-    (total,) = fused(
-        "pointwise", [x, y], [((12, 10), "f32")], lambda a: [_e("mul", a[0], b.broadcast(a[1], [12, 10]))]
-    )
+    (total,) = fused("pointwise", [x, y], [((12, 10), "f32")], lambda a: [_e("mul", a[0], b.broadcast(a[1], [12, 10]))])
     flat = b.reshape(total, [4, 30])
-    ones = b.constant(ir.DenseElementsAttr.get([ir.FloatAttr.get_f32(k) for k in range(30)], type=b.tensor_type([30], ir.F32Type.get())))
+    ones = b.constant(
+        ir.DenseElementsAttr.get(
+            [ir.FloatAttr.get_f32(k) for k in range(30)], type=b.tensor_type([30], ir.F32Type.get())
+        )
+    )
     (out,) = fused(
         "reduction",
         [flat, ones],
@@ -270,7 +275,7 @@ PROGRAMS = [
     layer_norm(3, 77),
     layer_norm(2, 4096, "bf16", 4e-2),
     reduce("sum", (6, 40, 50), [1, 2]),
-    reduce("sum", (700, 300), [0]),
+    reduce("sum", (700, 300), [0], tolerance=4e-5),
     reduce("sum", (40, 30), [0]),
     reduce("sum", (4000,), [0]),
     reduce("max", (5, 200), [1]),

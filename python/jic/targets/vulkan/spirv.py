@@ -22,6 +22,20 @@ LOWERING = (
 )
 
 
+_ROUNDED = frozenset(f"spirv.{name}" for name in ("FAdd", "FSub", "FMul", "FDiv", "FNegate", "GL.Fma"))
+
+
+def _forbid_contraction(op: ir.Operation) -> None:
+    """Decorate all float arithmetic `NoContraction`. Without it drivers reassociate sums and products, and the functions
+    that carry rounding errors along (`exp`'s reduction, `log1p`, `pow`) lose most of their digits."""
+    for region in op.regions:
+        for block in region.blocks:
+            for inner in block.operations:
+                if inner.operation.name in _ROUNDED:
+                    inner.operation.attributes["no_contraction"] = ir.UnitAttr.get()
+                _forbid_contraction(inner.operation)
+
+
 def to_spirv(module: ir.Module) -> bytes:
     """The SPIR-V binary of the only `gpu.module` of `module`, which is consumed.
 
@@ -34,6 +48,7 @@ def to_spirv(module: ir.Module) -> bytes:
     except ir.MLIRError as error:
         raise CodegenError(f"lowering to SPIR-V failed: {error}") from error
     lowered = next(op.operation for op in module.body.operations if op.operation.name == "spirv.module")
+    _forbid_contraction(lowered)
     # `gpu-module-to-binary` serialises a `spirv.module` in a `gpu.module` that has the environment as its target.
     wrapper = ir.Module.parse(
         f"module attributes {{gpu.container_module}} {{ gpu.module @kernels [{TARGET_ENV}] {{ }} }}"
