@@ -41,7 +41,7 @@ def apply_rewrites(module: ir.Operation, rewrites: dict[str, Sequence[Rewrite]])
 def _sweep(module: ir.Operation, rewrites: dict[str, Sequence[Rewrite]]) -> bool:
     changed = False
     for function in functions(module):
-        for op in walk(function):
+        for op in _outside_kernels(function):
             if op.name[:4] != "jic." or op.name[4:] not in rewrites or not used(op.results[0]):
                 continue
             current: ir.Operation | None = op
@@ -56,6 +56,18 @@ def _sweep(module: ir.Operation, rewrites: dict[str, Sequence[Rewrite]]) -> bool
                 if current is not None and current.name[4:] not in rewrites:
                     current = None
     return changed
+
+
+def _outside_kernels(root: ir.Operation) -> list[ir.Operation]:
+    """`walk` without the bodies of `jic.fused`: what a template accepts is settled there."""
+    found: list[ir.Operation] = []
+    for region in root.regions:
+        for block in region.blocks:
+            for op in block.operations:
+                found.append(op.operation)
+                if op.operation.name != "jic.fused":
+                    found.extend(_outside_kernels(op.operation))
+    return found
 
 
 def _first(op: ir.Operation, rewrites: dict[str, Sequence[Rewrite]]) -> ir.Value | None:

@@ -28,9 +28,10 @@ class StrengthReduce(Pass):
         jic.mod %i, dense<8>                  →   jic.and %i, dense<7>
 
     Powers with the constant exponents 2, 3, 0.5, -0.5, -1 and -2 become what PyTorch computes for `x ** number` (so
-    `x ** 0.5` is `sqrt`); the exponent 4 takes two multiplications (within 2 ulp of `pow`), integers up to the power of 16 take a
-    few. Division by a power of two is exact as a product. `1 / sqrt(x)` becomes `rsqrt`, which rounds once where f16 and bf16 rounded
-    twice. Integer products, quotients and remainders by powers of two become shifts and masks that round as the op does.
+    `x ** 0.5` is `sqrt`); the exponent 4 takes two multiplications (within 2 ulp of `pow`); integer powers up to 16 take
+    a few. `2 ** x` becomes `exp2`. Division by a power of two is exact as a product. `1 / sqrt(x)` becomes `rsqrt`, which
+    rounds once where half types rounded twice. Integer products, quotients and remainders by powers of two become shifts and
+    masks that round as the op does.
 
     `fast-math` also turns division by any constant, and by a square root, into a product (1 ulp each), and takes float
     powers up to 16.
