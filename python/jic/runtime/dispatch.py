@@ -1,0 +1,385 @@
+"""What a compiled callable's hot path looks for and does: the Python side of the native dispatcher.
+
+A `Dispatcher` holds variants. A call takes the first whose argument specs, guards and captured tensors all match; the most recently
+used stands first. When none matches, `miss(args, kwargs)` gives the result.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+
+from .native_module import native, type_code
+from .program import Program
+
+__all__ = [
+    "ArgumentSpec",
+    "Call",
+    "Captured",
+    "Constant",
+    "Dispatcher",
+    "Guard",
+    "Ignored",
+    "MappingResult",
+    "MappingSpec",
+    "Output",
+    "ResultSpec",
+    "Same",
+    "SequenceResult",
+    "SequenceSpec",
+    "TensorSpec",
+    "Value",
+    "Variant",
+    "View",
+    "WholeTensor",
+    "spec_of",
+]
+
+_DEVICES = {"cpu": 1, "cuda": 2, "mps": 8}
+
+
+# Arguments.
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """A torch.Tensor or Parameter (no subclass). Strides of dims of size 1 do not matter."""
+
+    dtype: torch.dtype
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    requires_grad: bool = False
+
+    @classmethod
+    def of(cls, tensor: torch.Tensor) -> TensorSpec:
+        """What `tensor` is."""
+        return cls(tensor.dtype, tuple(tensor.shape), tuple(tensor.stride()), tensor.device, tensor.requires_grad)
+
+    def native(self) -> tuple[Any, ...]:
+        """The form that the native dispatcher reads."""
+        if self.device.type not in _DEVICES:
+            raise ValueError(f"tensors on {self.device} cannot be dispatched")
+        index = self.device.index or 0
+        return (*type_code(self.dtype), _DEVICES[self.device.type], index, self.shape, self.strides, self.requires_grad)
+
+
+@dataclass(frozen=True)
+class Value:
+    """A Python value of exactly this type, equal to this one; floats are compared bit for bit."""
+
+    value: Any
+
+
+@dataclass(frozen=True)
+class Same:
+    """This very object."""
+
+    object: Any
+
+
+@dataclass(frozen=True)
+class SequenceSpec:
+    """A tuple or list of exactly this type, with these items."""
+
+    type: type
+    items: tuple[ArgumentSpec, ...]
+
+
+@dataclass(frozen=True)
+class MappingSpec:
+    """A dict with exactly these items, in this order."""
+
+    items: tuple[tuple[Any, ArgumentSpec], ...]
+
+
+@dataclass(frozen=True)
+class Ignored:
+    """Anything."""
+
+
+ArgumentSpec = TensorSpec | Value | Same | SequenceSpec | MappingSpec | Ignored
+
+
+def spec_of(value: Any) -> ArgumentSpec:
+    """The spec that `value` matches: tensors by their type, containers item by item, None, numbers, strings, dtypes and the like by
+    value, anything else by identity.
+
+    Raises:
+        ValueError: a tensor that no variant can match (a subclass, another layout, an unknown dtype or device).
+    """
+    if isinstance(value, torch.Tensor):
+        if type(value) not in (torch.Tensor, torch.nn.Parameter) or value.layout is not torch.strided:
+            raise ValueError(f"a {type(value).__name__} of layout {value.layout} cannot be dispatched")
+        spec = TensorSpec.of(value)
+        spec.native()
+        return spec
+    if isinstance(value, tuple | list):
+        return SequenceSpec(type(value), tuple(spec_of(v) for v in value))
+    if type(value) is dict:
+        return MappingSpec(tuple((k, spec_of(v)) for k, v in value.items()))
+    if value is None or isinstance(
+        value, bool | int | float | complex | str | bytes | torch.dtype | torch.device | torch.memory_format | slice
+    ):
+        return Value(value)
+    return Same(value)
+
+
+@dataclass(frozen=True, eq=False)
+class Guard:
+    """A condition on state outside the arguments.
+
+    kind:
+        `item_is`: `container[key] is expected`, container a dict. `item_equals`: the same type and equal. `item_absent`: no such key.
+        `cell_is`: `container.cell_contents is expected`.
+        `attribute_is`: `getattr(container, key) is expected`.
+        `call_is`: `container()` gives the same type and value as `expected`.
+    """
+
+    kind: Literal["item_is", "item_equals", "item_absent", "cell_is", "attribute_is", "call_is"]
+    container: Any
+    key: Any = None
+    expected: Any = None
+
+
+@dataclass(frozen=True, eq=False)
+class Captured:
+    """A tensor that the callable reads besides its arguments.
+
+    It is fetched at each call from `container[key]` (a dict) or from the cell `container`, or is always `tensor`; its memory is asked at each
+    call in either case.
+    """
+
+    spec: TensorSpec
+    tensor: torch.Tensor | None = None
+    container: dict[Any, Any] | types.CellType | None = None
+    key: Any = None
+
+    def __post_init__(self) -> None:
+        if (self.tensor is None) == (self.container is None):
+            raise ValueError("a captured tensor is given either itself or by its container")
+
+
+# Results.
+
+
+@dataclass(frozen=True)
+class Output:
+    """The program's output, a new tensor."""
+
+    index: int
+
+
+@dataclass(frozen=True)
+class WholeTensor:
+    """A tensor of the call itself: number `index` of its tensors, arguments first, then captured ones."""
+
+    index: int
+
+
+@dataclass(frozen=True)
+class View:
+    """`as_strided` of an output or a tensor, `offset` elements after its own storage offset."""
+
+    base: Output | WholeTensor
+    size: tuple[int, ...]
+    stride: tuple[int, ...]
+    offset: int = 0
+
+
+@dataclass(frozen=True)
+class Constant:
+    """This object."""
+
+    value: Any
+
+
+@dataclass(frozen=True)
+class SequenceResult:
+    """A tuple or list."""
+
+    type: type
+    items: tuple[ResultSpec, ...]
+
+
+@dataclass(frozen=True)
+class MappingResult:
+    """A dict."""
+
+    items: tuple[tuple[Any, ResultSpec], ...]
+
+
+@dataclass(frozen=True)
+class Call:
+    """`function(*items)`: named tuples, dataclasses, anything that Python must build."""
+
+    function: Callable[..., Any]
+    items: tuple[ResultSpec, ...]
+
+
+ResultSpec = Output | WholeTensor | View | Constant | SequenceResult | MappingResult | Call
+
+
+@dataclass(frozen=True, eq=False)
+class Variant:
+    """One way to answer a call.
+
+    Attributes:
+        arguments, keywords: what the call must look like; a keyword's position in the call does not matter.
+        guards, captured: what must hold besides, and the tensors read besides.
+        program: what runs, with `inputs` (numbers of the call's tensors) as its inputs. Inputs that are not contiguous are copied first.
+        callable: what is called with the call's own arguments instead of a program.
+        result: what the call returns.
+        copies: (output, tensor) pairs; the output's values are copied into the tensor after the run. Such a variant does not match
+            when the tensor shares memory with another one of the call.
+        grad: `off` matches when grad mode is off, or each tensor's requires_grad is as in its spec; `required` needs grad mode
+            on as well; `any` looks at neither.
+        tag: what `Dispatcher.variants` shows.
+    """
+
+    arguments: tuple[ArgumentSpec, ...] = ()
+    keywords: Mapping[str, ArgumentSpec] = field(default_factory=dict)
+    guards: Sequence[Guard] = ()
+    captured: Sequence[Captured] = ()
+    program: Program | None = None
+    callable: Callable[..., Any] | None = None
+    inputs: Sequence[int] = ()
+    result: ResultSpec = Constant(None)
+    copies: Sequence[tuple[int, int]] = ()
+    grad: Literal["off", "required", "any"] = "off"
+    tag: Any = None
+
+    def tensors(self) -> list[TensorSpec]:
+        """The specs of the call's tensors, by number: arguments, keyword arguments in `keywords`' order, captured ones."""
+        found = [t for a in (*self.arguments, *self.keywords.values()) for t in _tensors(a)]
+        return found + [c.spec for c in self.captured]
+
+    def native(self) -> dict[str, Any]:
+        """The form that the native dispatcher reads.
+
+        Raises:
+            TypeError: a program's input or output is not what its spec says.
+        """
+        outputs: tuple[Any, ...] = ()
+        if self.program is not None:
+            tensors = self.tensors()
+            for number, expected in zip(self.inputs, self.program.inputs, strict=True):
+                spec = tensors[number]
+                if (spec.dtype, spec.shape) != expected:
+                    raise TypeError(f"tensor {number} is {spec.dtype} {list(spec.shape)}, the program reads {expected}")
+            outputs = tuple(TensorSpec(d, s, _contiguous(s)).native() for d, s in self.program.outputs)
+        return {
+            "arguments": tuple(_argument(a) for a in self.arguments),
+            "keywords": tuple((k, _argument(a)) for k, a in self.keywords.items()),
+            "guards": tuple((g.kind, g.container, g.key, g.expected) for g in self.guards),
+            "captured": tuple(
+                (c.tensor if c.container is None else c.container, c.key, c.spec.native()) for c in self.captured
+            ),
+            "program": None if self.program is None else self.program.native,
+            "callable": self.callable,
+            "inputs": tuple(self.inputs),
+            "outputs": outputs,
+            "result": _result(self.result),
+            "copies": tuple(self.copies),
+            "grad": self.grad,
+            "tag": self.tag,
+        }
+
+
+class Dispatcher(native.Dispatcher):
+    """A callable that answers by its first matching variant, else by `miss(args, kwargs)`.
+
+    Like a function it binds as a method when it is found on a class. `hits` and `misses` count calls; `variants` lists
+    `(tag, hits)`, the most recently used first; `clear()` drops all variants.
+    """
+
+    def add(self, variant: Variant) -> None:
+        """Put `variant` in front.
+
+        Raises:
+            TypeError, ValueError: parts that do not fit each other.
+        """
+        super().add(variant.native())
+
+
+native.enable_vectorcall(Dispatcher)
+
+
+@dataclass(frozen=True)
+class _Restride:
+    size: tuple[int, ...]
+    stride: tuple[int, ...]
+    offset: int
+
+    def __call__(self, base: torch.Tensor) -> torch.Tensor:
+        return base.as_strided(self.size, self.stride, base.storage_offset() + self.offset)
+
+
+def _tensors(spec: ArgumentSpec) -> Iterator[TensorSpec]:
+    match spec:
+        case TensorSpec():
+            yield spec
+        case SequenceSpec():
+            for item in spec.items:
+                yield from _tensors(item)
+        case MappingSpec():
+            for _, item in spec.items:
+                yield from _tensors(item)
+
+
+def _contiguous(shape: Sequence[int]) -> tuple[int, ...]:
+    strides, step = [], 1
+    for n in reversed(shape):
+        strides.append(step)
+        step *= max(n, 1)
+    return tuple(reversed(strides))
+
+
+def _argument(spec: ArgumentSpec) -> tuple[Any, ...]:
+    match spec:
+        case TensorSpec():
+            return "tensor", spec.native()
+        case Value():
+            return "value", spec.value
+        case Same():
+            return "same", spec.object
+        case SequenceSpec():
+            return "sequence", spec.type, tuple(_argument(i) for i in spec.items)
+        case MappingSpec():
+            return "mapping", tuple((k, _argument(i)) for k, i in spec.items)
+        case Ignored():
+            return ("ignored",)
+    raise TypeError(f"not an argument spec: {spec!r}")
+
+
+def _result(spec: ResultSpec) -> tuple[Any, ...]:
+    match spec:
+        case Output():
+            return "output", spec.index
+        case WholeTensor():
+            return "tensor", spec.index
+        case View():
+            return "call", _Restride(tuple(spec.size), tuple(spec.stride), spec.offset), (_result(spec.base),)
+        case Constant():
+            return "constant", spec.value
+        case SequenceResult():
+            if spec.type not in (tuple, list):
+                return "call", _Collect(spec.type), tuple(_result(i) for i in spec.items)
+            return spec.type.__name__, tuple(_result(i) for i in spec.items)
+        case MappingResult():
+            return "mapping", tuple((k, _result(i)) for k, i in spec.items)
+        case Call():
+            return "call", spec.function, tuple(_result(i) for i in spec.items)
+    raise TypeError(f"not a result spec: {spec!r}")
+
+
+@dataclass(frozen=True)
+class _Collect:
+    type: type
+
+    def __call__(self, *items: Any) -> Any:
+        return self.type(*items) if hasattr(self.type, "_fields") else self.type(items)

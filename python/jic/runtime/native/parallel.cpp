@@ -1,0 +1,82 @@
+#include "parallel.h"
+
+#include <dlfcn.h>
+#include <sched.h>
+
+namespace jic {
+namespace {
+
+struct OpenMP {
+  void (*parallel)(void (*)(void *), void *, unsigned, unsigned) = nullptr;
+  int (*thread_num)() = nullptr;
+  int (*num_threads)() = nullptr;
+  int (*max_threads)() = nullptr;
+  int (*in_parallel)() = nullptr;
+} omp;
+
+template <class F> void look_up(void *library, const char *name, F *into) {
+  *into = reinterpret_cast<F>(dlsym(library ? library : RTLD_DEFAULT, name));
+}
+
+inline void relax() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+struct Call {
+  void (*body)(void *, int, int);
+  void *context;
+};
+
+}  // namespace
+
+bool parallel_initialize(const char *path) noexcept {
+  void *library = path ? dlopen(path, RTLD_LAZY | RTLD_NOLOAD) : nullptr;
+  OpenMP found;
+  look_up(library, "GOMP_parallel", &found.parallel);
+  look_up(library, "omp_get_thread_num", &found.thread_num);
+  look_up(library, "omp_get_num_threads", &found.num_threads);
+  look_up(library, "omp_get_max_threads", &found.max_threads);
+  look_up(library, "omp_in_parallel", &found.in_parallel);
+  bool complete = found.parallel && found.thread_num && found.num_threads && found.max_threads && found.in_parallel;
+  omp = complete ? found : OpenMP{};
+  return complete;
+}
+
+int parallel_max_threads() noexcept {
+  if (!omp.parallel || omp.in_parallel()) return 1;
+  int n = omp.max_threads();
+  return n < 1 ? 1 : n;
+}
+
+void parallel_run(int threads, void (*body)(void *, int, int), void *context) noexcept {
+  if (threads <= 1 || !omp.parallel) return body(context, 0, 1);
+  Call call{body, context};
+  omp.parallel(
+      [](void *data) {
+        auto *c = static_cast<Call *>(data);
+        c->body(c->context, omp.thread_num(), omp.num_threads());
+      },
+      &call, unsigned(threads), 0);
+}
+
+void Barrier::wait(int threads) noexcept {
+  if (threads <= 1) return;
+  uint32_t phase = phase_.load(std::memory_order_relaxed);
+  if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == threads) {
+    arrived_.store(0, std::memory_order_relaxed);
+    phase_.store(phase + 1, std::memory_order_release);
+    return;
+  }
+  for (int spins = 0; phase_.load(std::memory_order_acquire) == phase; ++spins) {
+    if (spins < 2000)
+      relax();
+    else
+      sched_yield();
+  }
+}
+
+}  // namespace jic

@@ -1,0 +1,97 @@
+// What a variant expects of a call's arguments and of the state around it.
+#pragma once
+
+#include <Python.h>
+
+#include <stdexcept>
+#include <vector>
+
+#include "dlpack.h"
+#include "torch_api.h"
+
+namespace jic {
+
+// References that live as long as their owner; everything else borrows from here.
+class References {
+ public:
+  ~References() { clear(); }
+  PyObject *keep(PyObject *object) {
+    if (object) {
+      Py_INCREF(object);
+      objects_.push_back(object);
+    }
+    return object;
+  }
+  int traverse(visitproc visit, void *arg) const {
+    for (PyObject *o : objects_) Py_VISIT(o);
+    return 0;
+  }
+  void clear() {
+    auto gone = std::move(objects_);
+    objects_.clear();
+    for (PyObject *o : gone) Py_DECREF(o);
+  }
+
+ private:
+  std::vector<PyObject *> objects_;
+};
+
+// A description from Python has the wrong form. A Python error may be set as well.
+struct SpecError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+struct TensorSpec {
+  DLDataType dtype{};
+  DLDevice device{};
+  std::vector<int64_t> shape, strides;
+  bool requires_grad = false;
+  bool contiguous = true;  // row-major, dims of size 1 aside
+  bool may_be_lazy = false;  // could be a view with a negative or conjugate bit
+  int64_t bytes = 0;
+
+  explicit TensorSpec(PyObject *description);  // (code, bits, device type, device index, shape, strides, requires_grad)
+  bool matches(const DLTensor &t) const;
+};
+
+// What a call gave for a variant's tensors: arguments in order, then captured ones.
+struct Found {
+  PyObject **objects;
+  void **data;
+  int grad;  // the grad mode
+};
+
+struct ArgumentSpec {
+  enum Kind { tensor, value, same, sequence, mapping, ignored } kind;
+  int index = -1;                    // tensor
+  PyObject *object = nullptr;        // value, same; the exact type of a sequence
+  std::vector<ArgumentSpec> items;   // sequence, mapping
+  std::vector<PyObject *> keys;      // mapping, in order
+
+  // `description` is ("tensor", spec) | ("value", v) | ("same", o) | ("sequence", type, items) | ("mapping", [(key, item), …]) | ("ignored",).
+  // Tensors are numbered in the order in which they are met, from tensors.size() on.
+  ArgumentSpec(PyObject *description, std::vector<TensorSpec> &tensors, References &references);
+  bool matches(PyObject *x, const std::vector<TensorSpec> &tensors, Found &found) const;
+};
+
+// Whether `x` is a torch.Tensor or Parameter (no subclass) that `spec` describes; fills `found` at `index`.
+bool tensor_matches(PyObject *x, const TensorSpec &spec, int index, Found &found);
+
+
+struct Guard {
+  enum Kind { item_is, item_equals, item_absent, cell_is, attribute_is, call_is } kind;
+  PyObject *container, *key, *expected;
+
+  // (kind, container, key, expected) with None where a kind has no such part.
+  Guard(PyObject *description, References &references);
+  bool holds() const;
+};
+
+// Whether `a` is the Python value `b`: the same type, and equal (floats bit for bit).
+bool same_value(PyObject *a, PyObject *b);
+
+const char *text_of(PyObject *o);
+PyObject *part(PyObject *tuple, Py_ssize_t i);
+int64_t integer_of(PyObject *o);
+
+}  // namespace jic
