@@ -6,8 +6,8 @@
     def conv_relu(conv, add, relu):
         return [conv, add, relu]
 
-The pass `jic-apply-rules` calls the function at every place where the pattern (or the root) matches. It gets read-only views of the
-ops and returns the ops that are to become one kernel, a `Replacement`, or None to leave the place alone.
+The pass `jic-apply-rules` calls the function at every place where the pattern (or the root) matches. It gets read-only
+views of the ops and returns the ops that are to become one kernel, a `Replacement`, or None to leave the place alone.
 """
 
 from __future__ import annotations
@@ -115,8 +115,8 @@ class Replacement:
     """New ops in place of the matched root.
 
     Attributes:
-        build: called with the insertion point before the root; builds with `jic.dialects.build` and returns the value that takes
-            the place of the root's result, of the same type.
+        build: called with the insertion point before the root; builds with `jic.dialects.build` and returns the value
+            that takes the place of the root's result, of the same type.
     """
 
     build: Callable[[], ir.Value]
@@ -165,8 +165,8 @@ def fusion_rule(
     Args:
         name: what messages and the pass's option `only` call it.
         root: the op to look at ("tanh"); the function is called with its view.
-        pattern: instead of `root`, a chain of ops from producer to consumer, as `("matmul", "add", "relu")`; the function is called
-            with a view of each.
+        pattern: instead of `root`, a chain of ops from producer to consumer, as `("matmul", "add", "relu")`; the
+            function is called with a view of each.
 
     Raises:
         PassError: neither or both of `root` and `pattern` are given, or another function has this name.

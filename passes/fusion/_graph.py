@@ -1,7 +1,8 @@
 """A snapshot of one block by numbers: nodes, values, users, and who depends on whom.
 
-MLIR wrappers cost microseconds to make and dangle after `erase`; fusion asks thousands of questions about a block and then
-rewrites it once. Sets of nodes are Python integers used as bit sets: a union over 1,000 nodes is one machine-level `or`.
+MLIR wrappers cost microseconds to make and dangle after `erase`; fusion asks thousands of questions about a block and
+then rewrites it once. Sets of nodes are Python integers used as bit sets: a union over 1,000 nodes is one
+machine-level `or`.
 """
 
 from __future__ import annotations
@@ -119,7 +120,7 @@ class Graph:
 
 
 class Closure:
-    """Ancestors and descendants of every node, as bit sets, in the graph whose groups are contracted to single nodes."""
+    """Ancestors and descendants of every node, as bit sets, where each group counts as one node."""
 
     def __init__(self, graph: Graph) -> None:
         count = len(graph.nodes)
@@ -168,7 +169,7 @@ def is_static(shape: Shape | None) -> bool:
 
 
 def graph_blocks(module: ir.Operation) -> list[ir.Block]:
-    """The blocks that hold graph ops: the functions' bodies and the regions of control flow inside them, inner ones first."""
+    """The blocks that hold graph ops: functions' bodies and the control flow's regions in them, inner ones first."""
     found: list[ir.Block] = []
 
     def visit(block: ir.Block) -> None:

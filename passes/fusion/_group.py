@@ -17,6 +17,7 @@ from ._graph import Shape
 from ._ops import CHEAP, INDEXING, POINTWISE
 
 FULL, REDUCED, TREE = "full", "reduced", "tree"
+UNLIMITED = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Policy:
     max_size: int
     side: frozenset[str] = frozenset()
     prologue: frozenset[str] = frozenset()
-    prologue_size: int = 1 << 30
+    prologue_size: int = UNLIMITED
     producers: bool = False
     consumers: bool = True
     recompute: bool = False

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from math import prod
 
 from ._graph import Closure, Graph, Shape, is_static
-from ._group import FULL, REDUCED, TREE, Group, Policy
+from ._group import FULL, REDUCED, TREE, UNLIMITED, Group, Policy
 from ._legality import fits, operand_shape, reads_as
 from ._ops import CHEAP, ELEMENTWISE, INDEXING, POINTWISE, VIEWS, WINDOW
 
@@ -42,7 +42,7 @@ class Grower:
         return group
 
     def grow(self, group: Group, policy: Policy) -> None:
-        """Let neighbours of `group` join until none may. What could be copied is copied last, if it cannot join whole."""
+        """Let neighbours of `group` join until none may. What could be copied is so last, if it cannot join."""
         pending = deque(self._neighbours([*group.roles, *group.clones]))
         copies: dict[int, None] = {}
         while pending or copies:
@@ -163,8 +163,11 @@ class Grower:
         if repeated and not policy.recompute and name in (ELEMENTWISE | INDEXING) - CHEAP:
             return False
         counted = name in ELEMENTWISE and any(in_prologue)
-        if counted and group.prologue_size >= policy.prologue_size:
-            return False
+        if counted and policy.prologue_size < UNLIMITED:
+            # Repeated for every block of the product: only what cannot join the kernel that makes its operand.
+            left = policy.prologue_size - group.prologue_size
+            if not exclusive or not self._starts_in_memory(index, left):
+                return False
         if exclusive and self._acyclic(group, index):
             self._admit(group, index, TREE)
         elif copyable:
@@ -234,7 +237,7 @@ class Grower:
         return role if same or (is_static(self.graph.shape(index)) and is_static(group.space(role))) else None
 
     def _is_leaf(self, group: Group, index: int) -> bool:
-        """A member that reads its operands in their own shapes: a matmul, a window, a view or a look-up of the full space."""
+        """A member that reads its operands in their own shapes: a matmul, a window, a view or a look-up."""
         name = self.graph.nodes[index].name
         return group.roles.get(index) == FULL and name not in _IN_SPACE
 
@@ -277,8 +280,7 @@ class Grower:
         if node.name in ("iota", "broadcast"):
             return True
         users = graph.node_users(index)
-        readers = {graph.nodes[u].name for u in users}
-        if len(users) > _MAX_COPIES or not readers <= POINTWISE | {"reduce"}:
+        if len(users) > _MAX_COPIES or not self._readers(index) <= POINTWISE | {"reduce"}:
             return False  # somebody needs it in memory anyway
         if node.name in VIEWS:
             return True
@@ -286,6 +288,24 @@ class Grower:
             return False
         small = ("constant", "broadcast", "iota")
         return sum(p < 0 or graph.nodes[p].name not in small for p in set(graph.producers(index))) <= 1
+
+    def _readers(self, index: int) -> set[str]:
+        """The names of the ops that read node `index`, directly or through reshapes."""
+        found: set[str] = set()
+        for user in self.graph.node_users(index):
+            name = self.graph.nodes[user].name
+            found |= self._readers(user) if name == "reshape" else {name}
+        return found
+
+    def _starts_in_memory(self, index: int, left: int) -> bool:
+        """The at most `left` elementwise ops up from node `index` begin at values that are in memory anyway."""
+        name = self.graph.nodes[index].name
+        left -= name in ELEMENTWISE
+        if left < 0 or name in VIEWS - {"broadcast"} or name == "reduce":
+            return False
+        if name not in POINTWISE or index in self.group_of:
+            return True
+        return all(p < 0 or self._starts_in_memory(p, left) for p in self.graph.producers(index))
 
     def _other_reader_may_join(self, group: Group, index: int) -> bool:
         """Another reader of node `index` could be computed in the same space."""

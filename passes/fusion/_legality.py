@@ -1,7 +1,7 @@
 """Which views keep an operand's index a linear function of the iteration indices, and how they look in another shape.
 
-A group has one iteration shape. A value of another shape with the same elements in the same order (a `reshape` lies between) is
-computed in the group's shape instead, so that no index needs a division.
+A group has one iteration shape. A value of another shape with the same elements in the same order (a `reshape` lies
+between) is computed in the group's shape instead, so that no index needs a division.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def splits_only(source: Shape, target: Shape) -> bool:
 
 
 def reads_as(source: Shape, dims: Sequence[int], result: Shape, reduced: Shape, kept: Sequence[int]) -> bool:
-    """True if a broadcast `source -> result` reads the same elements as one from `reduced` along the dims `kept` does."""
+    """True if a broadcast `source -> result` reads the same elements as one from `reduced` along `kept` does."""
     if prod(source) != prod(reduced):
         return False
     return _strides(source, dims, result) == _strides(reduced, kept, result)

@@ -12,8 +12,8 @@ ELEMENTWISE = frozenset(
 
 # One or two instructions an element: computing them again is cheaper than a round trip through memory.
 CHEAP = frozenset(
-    "abs neg relu add sub mul maximum minimum and or xor not shl shr compare select convert isnan isinf logical_not".split()
-)
+    {"abs", "neg", "relu", "add", "sub", "mul", "maximum", "minimum", "and", "or", "xor", "not", "shl", "shr"}
+) | {"compare", "select", "convert", "isnan", "isinf", "logical_not"}
 
 VIEWS = frozenset({"broadcast", "transpose", "slice", "reverse", "pad"})  # reshape is an alias, not a move
 GENERATORS = frozenset({"constant", "iota"})

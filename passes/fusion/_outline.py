@@ -1,4 +1,4 @@
-"""Writes finished groups into the block as `jic.fused` ops, in an order in which every value is defined before its use."""
+"""Writes finished groups into the block as `jic.fused` ops, in an order that defines before use."""
 
 from __future__ import annotations
 
@@ -123,7 +123,8 @@ class _Body:
         return self._argument_lines[key]
 
     def _type(self, index: int, shape: Shape) -> ir.Type:
-        return build.tensor_type(shape, self.graph.elements[self.graph.nodes[index].outputs[0]])  # type: ignore[arg-type]
+        element = self.graph.elements[self.graph.nodes[index].outputs[0]]
+        return build.tensor_type(shape, element)  # type: ignore[arg-type]
 
     def _emit(
         self, index: int, operands: list[int], shape: Shape, changed: dict[str, ir.Attribute] | None = None

@@ -12,8 +12,8 @@ def fusion_pipeline(strategy: str = "default", max_fusion_size: int = 64) -> str
     """The passes of a fusion strategy, from decomposed graph ops to kernels, separated by commas.
 
     Args:
-        strategy: `none`: one kernel an op. `default`: all fusion passes, after the user's rules if there are any. `aggressive`: also
-            where expensive ops are then computed more than once. `custom`: the user's rules only.
+        strategy: `none`: one kernel an op. `default`: all fusion passes, after the user's rules if there are any.
+            `aggressive`: also where expensive ops are then computed more than once. `custom`: the user's rules only.
         max_fusion_size: the most ops in one kernel, not counting views and constants.
 
     Raises:

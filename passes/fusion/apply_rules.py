@@ -13,7 +13,7 @@ from jic.passes.base import Pass
 from jic.passes.rules import FusionRule, OpView, Replacement, Result, registered
 
 from ._graph import Graph, graph_blocks, live_graph
-from ._group import Group, Policy
+from ._group import UNLIMITED, Group, Policy
 from ._growth import Grower
 from ._ops import INDEXING, KERNEL_KIND, POINTWISE, WINDOW
 from ._outline import outline
@@ -26,8 +26,8 @@ _ANCHORS = WINDOW | {"matmul", "concat", "cumulative"}
 class ApplyRules(Pass):
     """Apply the fusion rules that `jic.passes.rules.fusion_rule` registered, in order of registration.
 
-    First the replacements, then the fusions, each once over the program. An op goes to the first rule that claims it. A request that
-    no kernel can serve is skipped with a warning of the logger `jic.fusion`.
+    First the replacements, then the fusions, each once over the program. An op goes to the first rule that claims it.
+    A request that no kernel can serve is skipped with a warning of the logger `jic.fusion`.
 
     Options:
         only: names of the rules to apply; all if empty.
@@ -142,7 +142,7 @@ def _group(graph: Graph, grower: Grower, wanted: frozenset[int]) -> Group | str:
         side = frozenset({"constant", "broadcast", "transpose", "reshape"})
         prologue = POINTWISE if kind == "contraction" else frozenset({"pad"})
     policy = Policy(
-        max_size=1 << 30,
+        max_size=UNLIMITED,
         side=side,
         prologue=prologue,
         producers=kind in ("pointwise", "reduction"),

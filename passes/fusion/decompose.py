@@ -20,8 +20,9 @@ from ._ops import COMPOSITES
 class Decompose(Pass):
     """Rewrite softmax, the normalisations and attention as reductions, matmuls and elementwise ops.
 
-    f16 and bf16 operands are converted to f32, and the result back. Softmax subtracts the maximum; variances are the mean of the
-    squares of the centred values; attention gives zeros for rows that the mask hides completely, as PyTorch does.
+    f16 and bf16 operands are converted to f32, and the result back. Softmax subtracts the maximum; variances are the
+    mean of the squares of the centred values; attention gives zeros for rows that the mask hides completely, as
+    PyTorch does.
 
         %y = jic.softmax(%x) {dim = 1}   ->   %m = jic.reduce(%x) {kind = "max", dims = [1]}
                                               %e = jic.exp(jic.sub(%x, jic.broadcast(%m)))

@@ -16,7 +16,8 @@ from ._group import contraction_policy
 class FuseContraction(Pass):
     """Fuse a matmul with its epilogue (bias, activation, residual) and a cheap prologue on its operands.
 
-    A reshape between the matmul and an elementwise op does not stop it: the elementwise op is computed in the matmul's shape.
+    A reshape between the matmul and an elementwise op does not stop it: the elementwise op is computed in the matmul's
+    shape.
 
         %0 = jic.matmul(%x, %w)            : 16x64
         %1 = jic.reshape(%0)               : 2x8x64   ->   jic.fused(%x, %w, %b) {kind = "contraction"} : 16x64
@@ -24,7 +25,8 @@ class FuseContraction(Pass):
 
     Options:
         max-size: the most ops in one kernel, not counting views and constants.
-        max-prologue: the most elementwise ops on the operands; each is computed again for every block that reads the operand.
+        max-prologue: the most elementwise ops on the operands; each is computed again for every block that reads the
+            operand.
     """
 
     name = "jic-fuse-contraction"

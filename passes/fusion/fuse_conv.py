@@ -14,7 +14,7 @@ from ._group import window_policy
 
 @dataclass(frozen=True)
 class FuseConv(Pass):
-    """Fuse a conv or pool with its epilogue (bias, batch norm's scale and shift, activation, residual) and a pad before it.
+    """Fuse a conv or pool with its epilogue (bias, scale and shift, activation, residual) and a pad before it.
 
         jic.relu(jic.add(jic.conv(%x, %w), jic.broadcast(%b)))   ->   jic.fused(%x, %w, %b) {kind = "window"}
 

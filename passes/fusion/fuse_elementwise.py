@@ -21,8 +21,8 @@ _SEEDS = ELEMENTWISE | VIEWS | INDEXING
 class FuseElementwise(Pass):
     """Fuse elementwise ops and the views they read through into one kernel an iteration space.
 
-    Results of one shape may leave one kernel. A cheap op (a broadcast, a convert, an add of a constant) that several kernels read
-    is computed in each.
+    Results of one shape may leave one kernel. A cheap op (a broadcast, a convert, an add of a constant) that several
+    kernels read is computed in each.
 
         %0 = jic.broadcast(%b) : 64 -> 8x64       %2 = jic.fused(%x, %b) {kind = "pointwise"} {
         %1 = jic.add(%x, %0)                ->      broadcast, add, tanh, yield

@@ -1,4 +1,5 @@
-"""Reductions with what is computed before, between and after them: softmax and normalisations become one kernel each."""
+"""Reductions with what is computed before, between and after them: softmax and normalisations become one kernel
+each."""
 
 from __future__ import annotations
 
@@ -51,11 +52,12 @@ class FuseReduction(Pass):
         for group in list(grower.groups):
             for value in sorted(_read_from_memory(graph, group)):
                 first = seen.setdefault((value, group.full, group.dims), group)
-                if first is not group and first in grower.groups and first.size + group.size <= self.max_size:
-                    if grower.merge(first, group):
-                        for key, other in seen.items():
-                            seen[key] = first if other is group else other
-                        break
+                if first is group or first.size + group.size > self.max_size:
+                    continue
+                if grower.merge(first, group):
+                    for key, other in seen.items():
+                        seen[key] = first if other is group else other
+                    break
 
 
 def _read_from_memory(graph: Graph, group: Group) -> set[int]:

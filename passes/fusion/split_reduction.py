@@ -23,8 +23,8 @@ class SplitReduction(Pass):
               %2 = jic.reduce(%1) {dims = [1]}      : 64
               %0 = jic.reduce(%2) {dims = [0]}      : scalar
 
-    A reduction whose result is repeated to its operand's shape again (softmax, a normalisation) stays: it is one kernel with its
-    readers.
+    A reduction whose result is repeated to its operand's shape again (softmax, a normalisation) stays: it is one
+    kernel with its readers.
 
     Options:
         min-elements: the fewest elements that one result is reduced from.
