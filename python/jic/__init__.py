@@ -1,0 +1,44 @@
+"""jic: a PyTorch compiler on MLIR.
+
+The names of the API load torch when they are first used; `jic.dialects`, `jic.passes` and the tools work without it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from . import errors
+
+if TYPE_CHECKING:
+    from .api import (
+        CompiledFunction,
+        CompiledModule,
+        Explanation,
+        JitConfig,
+        compile,
+        explain,
+        script,
+        trace,
+    )
+
+__version__ = "0.1.0"
+_API = ("CompiledFunction", "CompiledModule", "Explanation", "JitConfig", "compile", "explain", "script", "trace")
+__all__ = [
+    "CompiledFunction",
+    "CompiledModule",
+    "Explanation",
+    "JitConfig",
+    "compile",
+    "errors",
+    "explain",
+    "script",
+    "trace",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _API:
+        from . import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module 'jic' has no attribute {name!r}")

@@ -11,6 +11,7 @@ from ...common import ops
 from ..kernel import Kernel, KernelModule, storage
 from ..machine import ELEMENT_BYTES
 from . import _gemm_ops as g
+from ._conv_pack import pack_panel
 from ._conv_plan import Plan
 from ._gemm_kernel import emit_micro_kernel
 from ._window_patch import to_accumulator
@@ -53,24 +54,41 @@ def contraction(plan: Plan) -> list[Loop]:
     return merged or [Loop(plan.steps, 0, plan.width)]
 
 
+def _aligned(elements: int, plan: Plan) -> int:
+    return ceil(elements * ELEMENT_BYTES[plan.window.accumulator] / 64) * 64
+
+
+def _panel_at(plan: Plan) -> int:
+    """Byte of the scratch, after the patch, where a task packs its panel."""
+    return _aligned(plan.patch.elements, plan) if plan.copy else 0
+
+
 def _held_at(plan: Plan) -> int:
-    """Byte of the scratch, after the patch, where the writer holds tiles."""
-    bytes_ = ELEMENT_BYTES[plan.window.accumulator]
-    return ceil(plan.patch.elements * bytes_ / 64) * 64 if plan.copy else 0
+    """Byte of the scratch, after the panel, where the writer holds tiles."""
+    return _panel_at(plan) + (_aligned(plan.steps * plan.width, plan) if plan.packs else 0)
 
 
-def emit_conv(module: KernelModule, name: str, plan: Plan, writer: Writer, source: int, packed: int) -> int:
-    """Build kernel `name`: buffers `writer.buffers`, of which `source` is the input and `packed` the packed filter.
+def emit_conv(module: KernelModule, name: str, plan: Plan, writer: Writer, source: int, filter_: int) -> int:
+    """Build kernel `name`: buffers `writer.buffers`, of which `source` is the input and `filter_` the filter: packed, unless
+    the plan says that tasks pack it.
 
     Returns the bytes of scratch that it needs.
     """
     window, tile = plan.window, plan.tile
     depths, height, _ = window.target
     scratch = _held_at(plan) + writer.held * ELEMENT_BYTES[window.accumulator]
+    outer = window.batch * depths * plan.blocks
     with module.function(name, writer.buffers, scratch) as kernel:
-        sums = _Sums(kernel, plan, source, packed)
+        sums = _Sums(kernel, plan, source, filter_)
         with g.loop(kernel.begin, kernel.end) as task:
-            split, rest = g.rem(task, plan.splits), g.div(task, plan.splits)
+            first = g.equal(task, kernel.begin)
+            if plan.packs:
+                split, rest = g.div(task, outer), g.rem(task, outer)
+                with g.when(ops.binary("arith.ori", first, g.equal(rest, 0))):
+                    pack_panel(plan, kernel.buffers[filter_], sums.packed, split)
+            else:
+                split, rest = g.rem(task, plan.splits), g.div(task, plan.splits)
+                first = ops.binary("arith.ori", first, g.equal(split, 0))
             block, rest = g.rem(rest, plan.blocks), g.div(rest, plan.blocks)
             depth, batch = g.rem(rest, depths), g.div(rest, depths)
             row = g.mul(block, plan.rows)
@@ -79,15 +97,16 @@ def emit_conv(module: KernelModule, name: str, plan: Plan, writer: Writer, sourc
                 row = g.minimum(row, height - plan.rows)
             rows = g.minimum(plan.rows, g.sub(height, row)) if height % plan.rows and tile.rows == 1 else plan.rows
             if plan.copy:
-                # tasks that differ only in their output channels share the patch
-                first = g.equal(task, kernel.begin)
-                fresh = ops.binary("arith.ori", first, g.equal(split, 0))
-                with g.when(fresh):
+                with g.when(True if plan.packs else first):
                     plan.patch.copy(kernel.buffers[source], sums.source, batch, depth, row, 0)
             low = g.mul(split, plan.panels_per_task)
             high = g.minimum(g.add(low, plan.panels_per_task), plan.panels)
-            with g.loop(low, high) as panel:
-                _panel(kernel, plan, writer, sums, panel, Point(batch, depth, row, 0, 0), rows)
+            at = Point(batch, depth, row, 0, 0)
+            if plan.panels_per_task == 1:
+                _panel(kernel, plan, writer, sums, low, at, rows)
+            else:
+                with g.loop(low, high) as panel:
+                    _panel(kernel, plan, writer, sums, panel, at, rows)
     return scratch
 
 
@@ -100,7 +119,7 @@ def _panel(
     group, inner = g.div(panel, plan.group_panels), g.mul(g.rem(panel, plan.group_panels), plan.width)
     channel = g.add(g.mul(group, plan.filters), inner)
     left = None if plan.filters % plan.width == 0 else g.sub(plan.filters, inner)
-    filter_base = g.mul(panel, plan.steps * plan.width)
+    filter_base = 0 if plan.packs else g.mul(panel, plan.steps * plan.width)
     group_base = g.mul(group, plan.depth * plan.strides.channel)
     with g.loop(0, rows, tile.rows) as y:
         # tiles that would reach over the end overlap their neighbours: what they write twice is the same
@@ -127,9 +146,11 @@ def _panel(
 class _Sums:
     """Emits the sums of one tile."""
 
-    def __init__(self, kernel: Kernel, plan: Plan, source: int, packed: int) -> None:
+    def __init__(self, kernel: Kernel, plan: Plan, source: int, filter_: int) -> None:
         self.plan = plan
-        self.packed = kernel.buffers[packed]
+        self.packed = kernel.buffers[filter_]
+        if plan.packs:
+            self.packed = kernel.scratch_view(_panel_at(plan), plan.steps * plan.width, plan.window.accumulator)
         self.source = kernel.buffers[source]
         if plan.copy:
             self.source = kernel.scratch_view(0, plan.patch.elements, plan.window.accumulator)

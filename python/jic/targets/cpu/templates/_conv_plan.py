@@ -39,6 +39,10 @@ class Plan:
     A task is one batch entry, one output depth, `rows` output rows and `panels_per_task` panels of `width` output
     channels. With `copy` it reads a `Patch` of the source in scratch, otherwise the source itself.
 
+    A small filter is packed once, by a launch of its own, and tasks that follow one another share a patch. A filter that L2
+    does not hold is packed by the tasks that read it, a panel at a time (`packs`); tasks that follow one another share the
+    panel.
+
     With `flat` pixels (a window of one tap), the window's rows are cuts of one line of that many pixels; the last row
     overlaps the one before.
     """
@@ -51,6 +55,7 @@ class Plan:
     flat: int = 0
     rows: int = 1
     panels_per_task: int = 1
+    packs: bool = False
 
     @property
     def depth(self) -> int:
@@ -135,6 +140,8 @@ def make_plan(window: Window, groups: int, machine: Machine, flat: bool) -> Plan
     tile = choose_tile(window, filters, window.taps * depth, lanes, machine.vector_registers, flat)
     plan = Plan(window, groups, lanes, tile, copy, pixels if flat else 0, tile.rows)
     plan = replace(plan, rows=_rows(plan, machine), panels_per_task=plan.panels)
+    if _filter_bytes(plan) > machine.l2 // 2:
+        return replace(plan, panels_per_task=1, packs=True)
     splits = min(plan.panels, ceil(_wanted_tasks(plan) / max(1, plan.tasks)))
     return replace(plan, panels_per_task=ceil(plan.panels / splits))
 
@@ -177,15 +184,22 @@ def _wanted_tasks(plan: Plan) -> int:
     return max(1, min(32, plan.nanoseconds // 50_000))
 
 
+def _filter_bytes(plan: Plan) -> int:
+    return plan.panels * plan.width * plan.steps * 4
+
+
 def _rows(plan: Plan, machine: Machine) -> int:
     """Output rows of a task: a patch of at most a quarter of L2, and enough pixels for each pass over the filter."""
     window, tile = plan.window, plan.tile
     _, height, width = window.target
     row_bytes = window.reach[0] * plan.patch.size[2] * window.source_channels * 4 * window.stride[1]
-    filter_bytes = plan.panels * plan.width * plan.steps * 4
     most = max(1, machine.l2 // 4 // max(1, row_bytes))
-    least = ceil((56 if filter_bytes > machine.l2 // 2 else 28) / width)
+    least = ceil((56 if _filter_bytes(plan) > machine.l2 // 2 else 28) / width)
     outer = window.batch * window.target[0]
     rows = max(min(ceil(height / ceil(_wanted_tasks(plan) / outer)), most), least)
     rows = ceil(height / ceil(height / max(1, min(height, rows))))
-    return min(height, ceil(rows / tile.rows) * tile.rows)
+    if tile.rows == 1:
+        return rows
+    # blocks of one height, which overlap where they do not fit: as little as possible
+    fitting = range(tile.rows, height + 1, tile.rows)
+    return min(fitting, key=lambda n: (n < least, ceil(height / n) * n, abs(n - rows)))

@@ -30,8 +30,8 @@ class Blocking:
         row_block: rows of a task, a multiple of `rows`.
         panels: column panels (of `vectors` vectors) of a task.
         pack_a: whether a task copies its rows of A to scratch first.
-        k_block: the part of the contracted dim that is walked at a time. Where it is less than the whole, a task's sums wait in
-            scratch between the parts.
+        k_block: the part of the contracted dim that is walked at a time. Where it is less than the whole, a task's sums
+            wait in scratch between the parts.
     """
 
     mode: str
@@ -80,7 +80,8 @@ def choose_registers(m: int, n: int, lanes: int, registers: int) -> tuple[int, i
 
 def even_split(size: int, parts: int, unit: int) -> int:
     """The block that cuts `size` into at most `parts` blocks, a multiple of `unit`."""
-    return max(unit, -(-(-(-size // parts)) // unit) * unit)
+    part = -(-size // parts)
+    return max(unit, -(-part // unit) * unit)
 
 
 def choose(
@@ -100,7 +101,7 @@ def choose(
 
     Args:
         a_in_place: scalars of A can be read where they lie, in the accumulator's element.
-        b_along_columns: B is an argument, in the accumulator's element or a wider loadable one, contiguous along columns.
+        b_along_columns: B is an argument seen through views, contiguous along columns.
         b_row_stride: elements between its rows, where that is so.
         dot_possible: both operands are contiguous along k and cheap to read more than once.
     """
@@ -118,12 +119,13 @@ def choose(
         # one block of rows: as many vectors beside them as registers allow
         rows = m
         vectors = max(1, min(-(-n // lanes), (registers - 4) // (m + 1), 8))
-    fits = k * b_row_stride * size <= 128 << 10
+    fits = k * b_row_stride * size <= machine.l2 // 8
     stream = b_along_columns and (m <= 4 * rows or fits)
     # a panel of B and the rows of A that meet it must stay in the second-level cache: cut a long sum
-    k_block = (
-        k if k * (vectors * lanes + rows) * size <= machine.l2 // 2 or stream else even_split(k, -(-k // 1024), lanes)
-    )
+    step_bytes = (vectors * lanes + rows) * size
+    k_block = k
+    if not stream and k * step_bytes > machine.l2 // 2:
+        k_block = even_split(k, -(-k * step_bytes // (machine.l2 // 4)), lanes)
     panel_bytes = max(1, k * vectors * lanes * size)
     total_panels = -(-n // (vectors * lanes))
     panels = max(1, min(4, (1 << 20) // panel_bytes, total_panels // 8))

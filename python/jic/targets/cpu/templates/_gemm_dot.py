@@ -1,8 +1,8 @@
 """Dot-product kernels: both operands contiguous along the contracted dim, nothing packed.
 
-For few rows (or few columns) each element of a weight is used once or a handful of times, so the weight is streamed as it
-lies in memory. A block of `rows` x `columns` accumulators each hold W partial sums; they are then added up crosswise, so
-that W columns end in the W lanes of one vector, as the epilogue wants them.
+For few rows (or few columns) each element of a weight is used once or a handful of times, so the weight is streamed as
+it lies in memory. A block of `rows` x `columns` accumulators each hold W partial sums; they are then added up
+crosswise, so that W columns end in the W lanes of one vector, as the epilogue wants them.
 """
 
 from __future__ import annotations
@@ -65,8 +65,8 @@ def _dots(
 def _add_crosswise(vectors: list[ir.Value], lanes: int) -> ir.Value:
     """The vector whose lane i is the sum of the lanes of `vectors[i]`.
 
-    A vector of a round holds several sums, each spread over a run of lanes; two of them become one by adding the halves of
-    every run.
+    A vector of a round holds several sums, each spread over a run of lanes; two of them become one by adding the halves
+    of every run.
     """
     run = lanes
     while run > 1:

@@ -67,9 +67,9 @@ def _a_along_k(problem: Problem) -> bool:
 class Emitter:
     """Emits the body of a contraction kernel at the insertion point.
 
-    `through_tile` says that accumulators go through a tile in scratch and the epilogue loops over it: the code of a long
-    epilogue then stands once a vector of a panel, not once an accumulator, and the registers are free for it. The tile is one
-    register block, or all of a task's sums where k is walked in parts.
+    `through_tile` says that accumulators go through a tile in scratch and the epilogue loops over it: the code of a
+    long epilogue then stands once a vector of a panel, not once an accumulator, and the registers are free for it. The
+    tile is one register block, or all of a task's sums where k is walked in parts.
     """
 
     region: Region

@@ -1,7 +1,7 @@
 """Packing a matrix into panels that the micro kernel streams.
 
-A panel of B is `[K, width]`, contiguous: `width` columns (a few vectors), for every k one row. Columns past the matrix's
-edge are zero.
+A panel of B is `[K, width]`, contiguous: `width` columns (a few vectors), for every k one row. Columns past the
+matrix's edge are zero.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ LoadVector = Callable[[g.Index, g.Index, int], ir.Value]
 def transpose_square(rows: list[ir.Value]) -> list[ir.Value]:
     """The transpose of a W x W block held in W vectors of W lanes (W a power of two).
 
-    Each of log2(W) rounds interleaves the i-th row with the row W/2 after it, a perfect shuffle of all elements that moves
-    every element's (row, column) index bits one place round.
+    Each of log2(W) rounds interleaves the i-th row with the row W/2 after it, a perfect shuffle of all elements that
+    moves every element's (row, column) index bits one place round.
     """
     n = len(rows)
     low = [x for i in range(n // 2) for x in (i, n + i)]

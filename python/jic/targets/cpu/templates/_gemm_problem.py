@@ -1,8 +1,9 @@
 """A contraction kernel's matmul, read off its region: sizes, and how each operand lies in memory.
 
-The iteration variables are the result's dims `0 … rank-1` and, as variable `rank`, the contracted dim. Everything else speaks of a
-`row` variable (broadcast over lanes) and a `column` variable (which runs over lanes). They are the result's last two dims in that
-order, except for a matrix-vector product, where they and the operands change places so that lanes are full.
+The iteration variables are the result's dims `0 … rank-1` and, as variable `rank`, the contracted dim. Everything else
+speaks of a `row` variable (broadcast over lanes) and a `column` variable (which runs over lanes). They are the result's
+last two dims in that order, except for a matrix-vector product, where they and the operands change places so that lanes
+are full.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class Operand:
         element: its element; values come in the register type of it.
         direct: whether it is an argument seen through views only, so that reading it twice costs no arithmetic.
         outer: its own variable (`row` or `column`).
-        along_outer, along_k: whether vectors along that variable, or along the contracted one, are contiguous in memory.
+        along_outer, along_k: whether vectors along that variable, or along the contracted one, are contiguous.
         k_stride: elements between consecutive k, for a direct operand.
     """
 

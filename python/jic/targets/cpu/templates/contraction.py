@@ -1,7 +1,8 @@
 """Contraction kernels: one `jic.matmul`, functions of arguments as its operands, elementwise ops on its result.
 
-The product is blocked for registers and caches (`_gemm_blocking`), operands are packed or read in place, and the epilogue
-runs on each register block before it is stored. A task is a block of rows by a group of column panels, of one matrix of the batch.
+The product is blocked for registers and caches (`_gemm_blocking`), operands are packed or read in place, and the
+epilogue runs on each register block before it is stored. A task is a block of rows by a group of column panels, of one
+matrix of the batch.
 """
 
 from __future__ import annotations
@@ -17,7 +18,25 @@ from . import _gemm_problem
 from ._gemm_emit import Emitter, scratch_layout
 
 # Elementwise ops of about one instruction.
-CHEAP = frozenset("add sub mul maximum minimum relu neg abs convert compare select and or xor not constant".split())
+CHEAP = frozenset(
+    (
+        "add",
+        "sub",
+        "mul",
+        "maximum",
+        "minimum",
+        "relu",
+        "neg",
+        "abs",
+        "convert",
+        "compare",
+        "select",
+        "and",
+        "or",
+        "xor",
+    )
+    + ("not", "constant")
+)
 _CHEAP_LIMIT = 3
 
 
@@ -90,7 +109,7 @@ def epilogue_length(region: Region, problem: _gemm_problem.Problem) -> int:
     return total
 
 
-_VIEWS = frozenset("broadcast transpose slice reverse reshape".split())
+_VIEWS = frozenset(("broadcast", "transpose", "slice", "reverse", "reshape"))
 
 
 def cost(region: Region, problem: _gemm_problem.Problem, plan: blocking.Blocking) -> int:

@@ -1,6 +1,6 @@
 """Window kernels: one convolution or pool, and the elementwise ops after it.
 
-    conv:  pack the filter into panels            (a launch of its own: weights are inputs and may change)
+    conv:  pack the filter into panels            # each time: weights are inputs and may change
            for task:                              # batch x depth x block of rows x part of the output channels
              copy the padded patch of the source  # only where windows reach over the border
              for panel, for tile:                 # pixels x output channels in registers
@@ -73,7 +73,7 @@ def _lower_conv(
     writer = Writer(
         region=region,
         node=number,
-        extra=((packed, window.accumulator),),
+        extra=() if plan.packs else ((packed, window.accumulator),),
         rows=plan.tile.rows,
         columns=plan.tile.columns,
         vectors=plan.tile.vectors,
@@ -83,13 +83,18 @@ def _lower_conv(
         accumulator=window.accumulator,
         merged=plan.flat > 0,
     )
-    packs = pack_filter(kernels, f"{name}_pack", plan)
-    scratch = emit_conv(kernels, name, plan, writer, source, packed=region.arguments)
+    arguments = tuple(Buffer("argument", i) for i in range(region.arguments))
+    results = tuple(Buffer("result", i) for i in range(len(region.outputs)))
+    if plan.packs:
+        scratch = emit_conv(kernels, name, plan, writer, source, filter_)
+        cost = plan.nanoseconds + pack_ns(plan)
+        return Lowered([Launch(name, (*arguments, *results), region.arguments, plan.tasks, cost, scratch)])
     temp = Buffer("temp", 0)
-    arguments = [Buffer("argument", i) for i in range(region.arguments)]
-    results = [Buffer("result", i) for i in range(len(region.outputs))]
+    packs = pack_filter(kernels, f"{name}_pack", plan)
+    scratch = emit_conv(kernels, name, plan, writer, source, filter_=region.arguments)
     pack = Launch(f"{name}_pack", (Buffer("argument", filter_), temp), 1, packs, pack_ns(plan))
-    conv = Launch(name, (*arguments, temp, *results), region.arguments + 1, plan.tasks, plan.nanoseconds, scratch)
+    cost = plan.nanoseconds
+    conv = Launch(name, (*arguments, temp, *results), region.arguments + 1, plan.tasks, cost, scratch)
     return Lowered([pack, conv], [max(1, packed) * ELEMENT_BYTES[window.accumulator]])
 
 

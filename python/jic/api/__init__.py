@@ -1,0 +1,17 @@
+"""The public API: strings the rooms together."""
+
+from .compile import compile, script, trace
+from .compiled import CompiledFunction, CompiledModule
+from .config import JitConfig
+from .explain import Explanation, explain
+
+__all__ = [
+    "CompiledFunction",
+    "CompiledModule",
+    "Explanation",
+    "JitConfig",
+    "compile",
+    "explain",
+    "script",
+    "trace",
+]

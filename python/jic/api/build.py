@@ -1,0 +1,87 @@
+"""From a captured call to an artifact: import, passes, target, and the disk cache around them."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ..frontend import Traced
+from ..runtime import Artifact, ArtifactCache
+from . import toolchain
+from .config import JitConfig
+
+if TYPE_CHECKING:
+    from torch_mlir import ir
+
+
+@dataclass
+class Built:
+    """An artifact and where it came from.
+
+    Attributes:
+        cached: "memory" or "disk" if it was found there, else "".
+        seconds: time by stage (import, passes, lower, codegen); empty if cached.
+    """
+
+    artifact: Artifact
+    cached: str = ""
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def cache_key(traced: Traced, config: JitConfig) -> str:
+    """Equal where the compiled artifact may be shared."""
+    parts = (traced.fingerprint, config.key(), toolchain.digest(), toolchain.rules_digest())
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def build(traced: Traced, config: JitConfig, cache: ArtifactCache | None) -> Built:
+    """The artifact of `traced`, from the cache if it is there. MLIR is loaded only if it is not.
+
+    Raises:
+        JicError: the graph cannot be imported, lowered or compiled.
+    """
+    key = cache_key(traced, config)
+    if cache is not None and (found := cache.get(key)) is not None:
+        return Built(found, cached="cache")
+    built = compile_traced(traced, config)
+    if cache is not None:
+        cache.put(key, built.artifact)
+    return built
+
+
+def compile_traced(traced: Traced, config: JitConfig) -> Built:
+    """Import, optimise and compile without a cache."""
+    from ..targets.cpu.compile import compile_module
+
+    seconds: dict[str, float] = {}
+    module = optimized(traced, config, seconds)
+    code = compile_module(module)
+    seconds |= code.seconds
+    return Built(Artifact(code.manifest, code.code, code.constants), seconds=seconds)
+
+
+def imported(traced: Traced) -> ir.Module:
+    """The graph as `jic` IR, in a new context."""
+    from ..dialects import context
+    from ..frontend.importer import import_graph
+
+    return import_graph(traced, context())
+
+
+def optimized(traced: Traced, config: JitConfig, seconds: dict[str, float] | None = None) -> ir.Module:
+    """The graph after the target's default pipeline: at the kernels level."""
+    from ..passes.pipeline import Pipeline
+    from ..targets.cpu.pipeline import default_pipeline
+
+    times: dict[str, Any] = {} if seconds is None else seconds
+    start = time.perf_counter()
+    module = imported(traced)
+    times["import"] = time.perf_counter() - start
+    start = time.perf_counter()
+    text = default_pipeline(config.fusion_strategy, config.max_fusion_size, config.enable_optimizations)
+    with module.context:
+        Pipeline.parse(text).run(module.operation)
+    times["passes"] = time.perf_counter() - start
+    return module

@@ -1,0 +1,302 @@
+"""`CompiledFunction`: a callable that compiles itself for each new kind of call."""
+
+from __future__ import annotations
+
+import threading
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch.utils import _pytree as pytree
+
+from ..errors import FallbackError, JicError
+from ..frontend import Reason, Traced, trace
+from ..frontend.trace import FunctionRaised
+from ..runtime import ArtifactCache, Dispatcher, Program
+from . import calls, gradients, vulkan
+from .build import Built, build, imported, optimized
+from .config import JitConfig
+
+
+@dataclass(eq=False)
+class Entry:
+    """What is known of one compiled (or given up) kind of call."""
+
+    signature: str
+    traced: Traced | None = None
+    built: Built | None = None
+    program: Any = None
+    reasons: list[Reason] = field(default_factory=list)
+    trace_seconds: float = 0.0
+    eager: bool = False
+
+    @property
+    def steps(self) -> list[dict[str, Any]]:
+        return self.built.artifact.manifest["steps"] if self.built is not None else []
+
+    def fallbacks(self) -> list[Reason]:
+        """Everything that does not run in a kernel of jic's own."""
+        calls_ = [Reason(s["callee"], s["reason"], s["location"]) for s in self.steps if s["op"] == "aten"]
+        return [*self.reasons, *calls_] if self.eager else calls_
+
+
+class CompiledFunction(Dispatcher):
+    """What `jic.compile` returns for a function. Calls are dispatched natively; new signatures compile once."""
+
+    def __init__(self, fn: Callable[..., Any], config: JitConfig, strict: bool = False) -> None:
+        super().__init__(self._miss)
+        self.fn, self.config, self.strict = fn, config, strict
+        self.entries: list[Entry] = []
+        self._lock = threading.RLock()
+        directory = {} if config.cache_dir is None else {"directory": config.cache_dir}
+        self._cache = ArtifactCache(**directory) if config.enable_caching else None
+        for name in ("__name__", "__qualname__", "__doc__", "__module__"):
+            if hasattr(fn, name):
+                setattr(self, name, getattr(fn, name))
+
+    # ---- compiling ----
+
+    def _miss(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if torch.compiler.is_compiling() or torch.jit.is_tracing() or _is_fake(args, kwargs):
+            return self.fn(*args, **kwargs)
+        with self._lock:
+            run = self._prepare(args, kwargs)
+        return run(*args, **kwargs)
+
+    def _prepare(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[..., Any]:
+        """Compile for this call; returns what answers it."""
+        entry = Entry(signature_text(args, kwargs))
+        try:
+            function = self._compile(entry, args, kwargs)
+        except FunctionRaised:
+            return self.fn  # eager raises the same error, and it is eager's
+        except FallbackError:
+            raise
+        except (JicError, ValueError) as error:
+            entry.eager = True
+            entry.reasons.append(reason_of(error, self.fn))
+            function = self._give_up(entry, args, kwargs)
+        self.entries.append(entry)
+        return function
+
+    def _compile(self, entry: Entry, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[..., Any]:
+        if len(self.entries) >= self.config.recompile_limit:
+            raise JicError(
+                f"{len(self.entries)} signatures are compiled already", hint="raise JitConfig.recompile_limit"
+            )
+        start = time.perf_counter()
+        entry.traced = traced = trace(self.fn, args, kwargs)
+        entry.trace_seconds = time.perf_counter() - start
+        entry.reasons.extend(traced.reasons)
+        if self.config.target_device == "vulkan":
+            return vulkan.prepare(self, entry, args, kwargs)
+        entry.built = build(traced, self.config, self._cache)
+        entry.program = program = Program(entry.built.artifact)
+        program.set_timing(self.config.enable_profiling)
+        if self.strict and (fallbacks := entry.fallbacks()):
+            raise strict_error(fallbacks)
+        if torch.is_grad_enabled() and _needs_gradients(traced, args, kwargs):
+            if why := gradients.can_differentiate(traced, entry.steps):
+                raise JicError(f"gradients are needed and {why}", hint="call it under torch.no_grad()")
+            function = gradients.differentiable(self.fn, traced, program, args, kwargs)
+            self.add(calls.callable_variant(function, args, kwargs, traced.guards, "required", entry))
+            return function
+        variant = calls.variant_of(traced, args, kwargs, program, entry)
+        self.add(variant)
+        return self  # the variant answers now
+
+    def _give_up(self, entry: Entry, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[..., Any]:
+        reason = entry.reasons[-1]
+        if self.strict:
+            raise strict_error(entry.reasons)
+        where = f" ({reason.location})" if reason.location else ""
+        warnings.warn(
+            f"jic runs {getattr(self.fn, '__name__', type(self.fn).__name__)} eagerly: {reason.why}{where}", stacklevel=5
+        )
+        guards = entry.traced.guards if entry.traced is not None else []
+        try:
+            self.add(calls.callable_variant(self.fn, args, kwargs, guards, "any", entry))
+        except ValueError:
+            pass  # an argument that cannot be matched: each such call comes here again
+        return self.fn
+
+    # ---- looking inside ----
+
+    def entry_for(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Entry:
+        """The entry of a call like this one, compiled now if need be (without running it)."""
+        text = signature_text(args, kwargs)
+        for entry in reversed(self.entries):
+            if entry.signature == text:
+                return entry
+        with self._lock, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            self._prepare(args, kwargs)
+        return self.entries[-1]
+
+    def _latest(self) -> Traced:
+        for entry in reversed(self.entries):
+            if entry.traced is not None:
+                return entry.traced
+        raise JicError("nothing is compiled yet", hint="call the compiled function first")
+
+    def ir(self, stage: str = "kernels") -> str:
+        """The IR of the latest signature.
+
+        Args:
+            stage: `torch` (torch dialect as captured), `jic` (imported), `kernels` (after the passes), `cpu` (kernel functions), `llvm`.
+        """
+        from ..dialects import context
+        from ..frontend.importer import import_torch
+        from ..targets.cpu import codegen, compile as target
+        from ..targets.cpu.kernel import KernelModule
+        from ..targets.cpu.lower import lower
+        from ..targets.cpu.machine import host
+
+        traced = self._latest()
+        if stage == "torch":
+            return str(import_torch(traced, context()))
+        if stage == "jic":
+            return str(imported(traced))
+        module = optimized(traced, self.config)
+        if stage == "kernels":
+            return str(module)
+        if stage not in ("cpu", "llvm"):
+            raise JicError(f"stage is {stage!r}, expected torch, jic, kernels, cpu or llvm")
+        kernels = KernelModule(module.context)
+        with module.context:
+            lower(target.main_of(module), kernels, host())
+        return str(kernels.module) if stage == "cpu" else codegen.lower_to_llvm(kernels)
+
+    @property
+    def graph(self) -> str:
+        """The `jic` IR of the latest signature, before optimisation."""
+        return self.ir("jic")
+
+    def ptx(self, *args: Any, arch: str = "sm_90a", **kwargs: Any) -> str:
+        """The PTX text of the kernels for a call like this one; the arguments may be meta tensors, and no GPU is needed.
+
+        Raises:
+            UnsupportedError: a kernel that the CUDA target does not lower yet.
+        """
+        from ..targets import cuda
+
+        traced = trace(self.fn, args, kwargs) if args or kwargs else self._latest()
+        return cuda.compile(optimized(traced, self.config), arch=arch).ptx
+
+    def stats(self) -> dict[str, Any]:
+        """Calls, cache, compile time by stage, and with profiling the time of each kernel in µs."""
+        entries = []
+        for entry in self.entries:
+            built = entry.built
+            entries.append(
+                {
+                    "signature": entry.signature,
+                    "eager": entry.eager,
+                    "cached": built.cached if built else "",
+                    "compile_seconds": {"trace": entry.trace_seconds, **(built.seconds if built else {})},
+                    "kernels": entry.program.stats() if isinstance(entry.program, Program) else [],
+                }
+            )
+        return {
+            "calls": self.hits + self.misses,
+            "hits": self.hits,
+            "misses": self.misses,
+            "signatures": entries,
+            "cache": dict(self._cache.counts) if self._cache is not None else {},
+        }
+
+
+class CompiledModule(torch.nn.Module):
+    """What `jic.compile` returns for a module: it shares the module's parameters, buffers and state."""
+
+    def __init__(self, module: torch.nn.Module, config: JitConfig, strict: bool = False) -> None:
+        super().__init__()
+        self._orig_mod = module
+        object.__setattr__(self, "compiled", CompiledFunction(module, config, strict))
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.compiled(*args, **kwargs)
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        return self.compiled(*args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "_orig_mod":
+            return self._modules["_orig_mod"]
+        return getattr(self._orig_mod, name)
+
+    def train(self, mode: bool = True) -> CompiledModule:
+        super().train(mode)
+        return self
+
+    def state_dict(self, *args: Any, **kwargs: Any) -> Any:
+        return self._orig_mod.state_dict(*args, **kwargs)
+
+    def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
+        return self._orig_mod.load_state_dict(*args, **kwargs)
+
+    def stats(self) -> dict[str, Any]:
+        return self.compiled.stats()
+
+    def ir(self, stage: str = "kernels") -> str:
+        return self.compiled.ir(stage)
+
+    def ptx(self, *args: Any, **kwargs: Any) -> str:
+        return self.compiled.ptx(*args, **kwargs)
+
+    @property
+    def graph(self) -> str:
+        return self.compiled.graph
+
+
+def signature_text(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    """A call's kind in words: `(f32[8, 64], 3, mask=None)`."""
+
+    def show(value: Any) -> str:
+        if isinstance(value, torch.Tensor):
+            dtype = str(value.dtype).removeprefix("torch.")
+            layout = "" if value.is_contiguous() else f" strides {tuple(value.stride())}"
+            return f"{dtype}{list(value.shape)}{layout}{' grad' if value.requires_grad else ''}"
+        if isinstance(value, (tuple, list)):
+            return "(" + ", ".join(map(show, value)) + ")"
+        if isinstance(value, dict):
+            return "{" + ", ".join(f"{k}: {show(v)}" for k, v in value.items()) + "}"
+        return repr(value)[:60]
+
+    parts = [show(a) for a in args] + [f"{k}={show(v)}" for k, v in kwargs.items()]
+    mode = " with gradients" if torch.is_grad_enabled() else ""
+    return "(" + ", ".join(parts) + ")" + mode
+
+
+def reason_of(error: Exception, fn: Any) -> Reason:
+    name = getattr(fn, "__name__", type(fn).__name__)
+    if isinstance(error, JicError):
+        return Reason(name, f"[{error.code}] {error.message}", error.location)
+    return Reason(name, str(error))
+
+
+def strict_error(reasons: list[Reason]) -> FallbackError:
+    lines = [f"{r.op}: {r.why}" + (f" ({r.location})" if r.location else "") for r in reasons]
+    return FallbackError(
+        "strict=True and these would not run compiled:\n    " + "\n    ".join(lines),
+        hint="drop strict=True to let them run through ATen or eagerly",
+        location=reasons[0].location if reasons else "",
+    )
+
+
+def _is_fake(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    from torch._subclasses.fake_tensor import FakeTensor
+
+    return any(isinstance(v, FakeTensor) for v in pytree.tree_leaves((args, kwargs)))
+
+
+def _needs_gradients(traced: Traced, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    leaves = pytree.tree_leaves((args, kwargs))
+    for source in traced.inputs:
+        tensor = leaves[source.index] if source.kind == "argument" else source.tensor
+        if isinstance(tensor, torch.Tensor) and tensor.requires_grad:
+            return True
+    return False

@@ -1,0 +1,55 @@
+"""`JitConfig`: what a user can choose about a compilation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from ..errors import ConfigError
+
+STRATEGIES = ("none", "default", "aggressive", "custom")
+TARGETS = ("cpu", "vulkan")
+
+
+@dataclass(frozen=True)
+class JitConfig:
+    """How to compile.
+
+    Attributes:
+        fusion_strategy: `none` (a kernel an op), `default`, `aggressive` (also recompute to fuse more), `custom` (the user's
+            rules only).
+        max_fusion_size: the most ops in one kernel.
+        enable_optimizations: run the simplification passes.
+        enable_profiling: measure every kernel of every call; see `stats()`.
+        target_device: `cpu` or `vulkan`.
+        enable_caching: keep compiled artifacts on disk (`$JIC_CACHE_DIR`, or the platform's cache directory).
+        cache_dir: another directory for them.
+        recompile_limit: input signatures compiled for one callable; further ones run eagerly, and `explain` says so.
+
+    Raises:
+        ConfigError: a value that is not allowed.
+    """
+
+    fusion_strategy: str = "default"
+    max_fusion_size: int = 64
+    enable_optimizations: bool = True
+    enable_profiling: bool = False
+    target_device: str = "cpu"
+    enable_caching: bool = True
+    cache_dir: str | None = None
+    recompile_limit: int = 64
+
+    def __post_init__(self) -> None:
+        for name, allowed in (("fusion_strategy", STRATEGIES), ("target_device", TARGETS)):
+            if getattr(self, name) not in allowed:
+                raise ConfigError(f"{name} is {getattr(self, name)!r}, expected one of {', '.join(allowed)}")
+        for name in ("max_fusion_size", "recompile_limit"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise ConfigError(f"{name} is {value!r}, expected an integer of at least 1")
+        for field in fields(self):
+            if field.name.startswith("enable_") and not isinstance(getattr(self, field.name), bool):
+                raise ConfigError(f"{field.name} is {getattr(self, field.name)!r}, expected True or False")
+
+    def key(self) -> str:
+        """The part of a cache key that the compiled code depends on."""
+        return f"{self.fusion_strategy} {self.max_fusion_size} {self.enable_optimizations} {self.target_device}"

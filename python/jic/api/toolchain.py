@@ -1,0 +1,44 @@
+"""What compiled code depends on besides the graph: versions, the compiler's own sources, the machine, user rules."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.metadata
+import inspect
+import sys
+from pathlib import Path
+
+from ..runtime.features import machine_features
+
+
+@functools.cache
+def digest() -> str:
+    """Changes whenever the compiler, a library that it uses, or the machine changes."""
+    state = hashlib.sha256(repr((sys.version_info[:2], machine_features())).encode())
+    for package in ("torch", "torch-mlir", "llvmlite"):
+        try:
+            state.update(f"{package} {importlib.metadata.version(package)}".encode())
+        except importlib.metadata.PackageNotFoundError:
+            state.update(f"{package} missing".encode())
+    root = Path(__file__).resolve().parent.parent
+    for directory in ("dialects", "passes", "frontend", "targets", "runtime", "api"):
+        for path in sorted((root / directory).rglob("*.py")):
+            status = path.stat()
+            state.update(f"{path.relative_to(root)} {status.st_size} {status.st_mtime_ns}".encode())
+    return state.hexdigest()
+
+
+def rules_digest() -> str:
+    """The sources of the fusion rules registered in this process; empty without any."""
+    module = sys.modules.get("jic.passes.rules")
+    if module is None:
+        return ""
+    text = []
+    for rule in module.registered():
+        function = getattr(rule, "function", rule)
+        try:
+            text.append(inspect.getsource(function))
+        except (OSError, TypeError):
+            text.append(f"{rule!r} {id(function)}")
+    return hashlib.sha256("\n".join(text).encode()).hexdigest() if text else ""

@@ -1,0 +1,54 @@
+"""Calls on the Vulkan target: CPU tensors in, CPU tensors out, the work on the Vulkan device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.utils import _pytree as pytree
+
+from ..errors import UnsupportedError
+from . import calls
+from .build import optimized
+
+if TYPE_CHECKING:
+    from .compiled import CompiledFunction, Entry
+
+
+def prepare(owner: CompiledFunction, entry: Entry, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[..., Any]:
+    """Compile `entry` for the Vulkan device and add its variant to `owner`.
+
+    Raises:
+        UnsupportedError: an op, dtype or call that this target does not do.
+        DeviceError: no Vulkan driver.
+    """
+    from ..runtime.vulkan import VulkanProgram
+    from ..targets import vulkan
+
+    traced = entry.traced
+    assert traced is not None
+    if traced.mutations or any(o.kind in ("input", "view") for o in traced.outputs):
+        raise UnsupportedError("the Vulkan target does not change its inputs or return views of them")
+    kernels = vulkan.compile(optimized(traced, owner.config))
+    program = VulkanProgram(kernels.manifest, kernels.shaders, kernels.constants)
+    entry.program = program
+
+    def run(*call_args: Any, **call_kwargs: Any) -> Any:
+        leaves = pytree.tree_leaves((call_args, call_kwargs))
+        tensors = [
+            leaves[s.index]
+            if s.kind == "argument"
+            else s.container[s.key]
+            if isinstance(s.container, dict)
+            else s.tensor
+            for s in traced.inputs
+        ]
+        if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors):
+            return owner.fn(*call_args, **call_kwargs)
+        outputs = program.run(tensors)
+        found = [outputs[o.index] if o.kind == "result" else o.value for o in traced.outputs]
+        return pytree.tree_unflatten(found, traced.out_spec)
+
+    owner.add(calls.callable_variant(run, args, kwargs, traced.guards, "any", entry))
+    return run
