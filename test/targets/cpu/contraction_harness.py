@@ -9,6 +9,8 @@ from typing import Any
 
 import llvmlite.binding as llvm
 import torch
+from torch_mlir import ir
+
 from jic import dialects
 from jic.dialects import build
 from jic.targets.common.region import Region, parse
@@ -16,7 +18,6 @@ from jic.targets.cpu.codegen import compile_kernels
 from jic.targets.cpu.kernel import KernelModule, Launch
 from jic.targets.cpu.machine import Machine, host
 from jic.targets.cpu.templates import contraction
-from torch_mlir import ir
 
 DTYPES = {
     "f32": torch.float32,
@@ -42,6 +43,7 @@ def contraction_region(shapes: Sequence[Sequence[int]], element: str, body: Body
             results = [v.type for v in _results(body, _operands(types))]
         with ir.InsertionPoint(module.body):
             fused = build.fused("contraction", _operands(types), results, lambda arguments: _results(body, arguments))
+        assert module.operation.verify()
         return parse(fused)
 
 

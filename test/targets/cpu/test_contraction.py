@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch_mlir import ir
+
 from jic.dialects import build
 from jic.errors import LoweringError
 from jic.targets.cpu.machine import host
 from jic.targets.cpu.templates import _gemm_problem, contraction
-from torch_mlir import ir
 
 sys.path.insert(0, str(Path(__file__).parent))
 from contraction_harness import DTYPES, Compiled, contraction_region  # noqa: E402
@@ -227,6 +228,28 @@ def test_every_mode_is_covered() -> None:
     assert mode(256, 256, 256) == "packed"
     assert mode(1, 256, 256) == "dot"
     assert mode(4, 256, 256, tb=False) == "stream"
+
+
+@pytest.mark.parametrize("ta, tb", [(False, True), (True, False), (True, True)])
+@pytest.mark.parametrize("m, n, k", [(61, 100, 300), (256, 70, 290)])
+def test_long_sums_in_parts(m: int, n: int, k: int, ta: bool, tb: bool) -> None:
+    """A machine with a tiny second-level cache walks even these sums in parts; A's rows 2^i KiB apart are packed."""
+    machine = dataclasses.replace(host(), l2=32 << 10)
+    compiled = matmul_case(m, n, k, "f32", ta, tb, machine=machine)
+    problem = _gemm_problem.read(compiled.region)
+    plan = contraction.choose_blocking(problem, machine)
+    assert plan.k_block < k and plan.pack_a == (ta and m == 256)
+    matmul_case(m, n, k, "bf16", ta, tb, machine=machine)
+
+
+def test_long_sum_with_an_epilogue() -> None:
+    m, n, k = 33, 50, 200
+    machine = dataclasses.replace(host(), l2=16 << 10)
+    compiled = Compiled([(m, k), (n, k), (n,)], "f32", lambda x, w, b: gelu(linear(x, w, b)), machine)
+    x, w, b = operands("f32", (m, k), (n, k), (n,))
+    (found,) = compiled.run(x, w, b, pieces=2)
+    exact = torch.nn.functional.gelu(torch.nn.functional.linear(x.double(), w.double(), b.double()))
+    check(found, exact, x.double().abs() @ w.double().abs().T + 1, "f32")
 
 
 def test_bool_matmul_is_refused() -> None:
