@@ -117,7 +117,7 @@ def plan(region: Region, target: GpuTarget) -> Plan:
     if across or length < SERIAL_BELOW:
         # Neighbouring threads take neighbouring rows: reads are adjacent when rows are, as for a sum over leading dims.
         group, width = 1, (1 if across else width)
-    elif target.warp and length // width <= 8 * target.warp:
+    elif length <= target.warp * KEPT_ELEMENTS:
         group = target.warp
     else:
         group = threads = min(target.row_threads, 1 << (ceil(length / width) - 1).bit_length())

@@ -26,8 +26,8 @@ _ROUNDED = frozenset(f"spirv.{name}" for name in ("FAdd", "FSub", "FMul", "FDiv"
 
 
 def _forbid_contraction(op: ir.Operation) -> None:
-    """Decorate all float arithmetic `NoContraction`. Without it drivers reassociate sums and products, and the functions
-    that carry rounding errors along (`exp`'s reduction, `log1p`, `pow`) lose most of their digits."""
+    """Decorate all float arithmetic `NoContraction`. Without it drivers reassociate sums and products, and functions
+    that carry rounding errors along (`exp`'s reduction, `log1p`, `pow`) lose many of their digits."""
     for region in op.regions:
         for block in region.blocks:
             for inner in block.operations:
