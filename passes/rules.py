@@ -21,7 +21,7 @@ from torch_mlir import ir
 
 from jic.errors import PassError
 
-from .fusion._graph import Graph
+from .fusion._graph import Graph, source_line
 
 
 class OpView:
@@ -59,7 +59,8 @@ class OpView:
 
     @property
     def location(self) -> str:
-        return str(self._graph.nodes[self._index].op.location)
+        """`file:line` of the user's source, or nothing."""
+        return source_line(self._graph.nodes[self._index].op.location)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, OpView) and other._graph is self._graph and other._index == self._index

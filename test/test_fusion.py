@@ -21,7 +21,7 @@ from jic.passes import rules
 from jic.passes.base import functions
 from jic.passes.fusion._legality import factor_groups, rebroadcast, splits_only
 from jic.passes.fusion._ops import ELEMENTWISE, INDEXING
-from jic.passes.fusion._strategies import fusion_pipeline
+from jic.passes.fusion import fusion_pipeline
 from jic.passes.pipeline import Pipeline
 from jic.passes.rules import OpView, Replacement, fusion_rule
 

@@ -7,6 +7,7 @@ machine-level `or`.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -162,6 +163,12 @@ def bits(set_: int) -> list[int]:
         found.append(at)
         at = text.find("1", at + 1)
     return found
+
+
+def source_line(location: ir.Location) -> str:
+    """`file:line` of the first place in the user's source that `location` names, or nothing."""
+    place = re.search(r'"([^"]+)":(\d+)', str(location))
+    return f"{place[1]}:{place[2]}" if place else ""
 
 
 def is_static(shape: Shape | None) -> bool:

@@ -109,7 +109,7 @@ class ApplyRules(Pass):
     def _refuse(self, rule: FusionRule, place: tuple[OpView, ...], reason: str) -> None:
         if self.strict:
             raise _failed(rule, place, reason)
-        _log.warning("fusion rule '%s' skipped at %s: %s", rule.name, place[-1].location, reason)
+        _log.warning("fusion rule '%s' skipped at %s: %s", rule.name, place[-1].location or place[-1], reason)
 
 
 def _requests(rules: list[FusionRule], graph: Graph) -> Iterator[tuple[FusionRule, tuple[OpView, ...], Result]]:

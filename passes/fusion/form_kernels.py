@@ -9,7 +9,7 @@ from torch_mlir import ir
 from jic.errors import PassError
 from jic.passes.base import Pass
 
-from ._graph import graph_blocks, live_graph
+from ._graph import graph_blocks, live_graph, source_line
 from ._group import Policy
 from ._growth import Grower
 from ._ops import COMPOSITES, KERNEL_KIND
@@ -38,7 +38,7 @@ class FormKernels(Pass):
                     raise PassError(
                         f"'jic.{node.name}' has no kernel of its own",
                         hint="run jic-decompose before fusion, without it in `keep`",
-                        location=str(node.op.location),
+                        location=source_line(node.op.location),
                     )
                 if node.name in KERNEL_KIND:
                     group = grower.seed(node.index, KERNEL_KIND[node.name].replace("indexing", "pointwise"))
