@@ -12,7 +12,9 @@ struct TorchApi {
   PyTypeObject *tensor = nullptr, *parameter = nullptr;
   getter requires_grad = nullptr;
   void *requires_grad_closure = nullptr;
-  bool (*grad_enabled)() = nullptr;  // c10::GradMode::is_enabled
+  bool (*grad_enabled)() = nullptr;                          // c10::GradMode::is_enabled
+  bool (*impl_requires_grad)(const void *impl) = nullptr;  // c10::TensorImpl::requires_grad
+  Py_ssize_t impl_offset = 0;                                // of the TensorImpl pointer in a tensor object
   PyObject *is_neg = nullptr, *is_conj = nullptr;
   PyObject *grad_enabled_callable = nullptr;
 };
