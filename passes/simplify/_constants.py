@@ -65,7 +65,7 @@ def _read_bf16(text: str) -> np.ndarray:
     values = [
         np.uint32(int(n, 16) << 16).view(np.float32) if n.startswith("0x") else np.float32(float(n)) for n in numbers
     ]
-    return np.array(values, np.float32)
+    return _round_bf16(np.array(values, np.float32))  # decimals are printed as short as bf16 allows
 
 
 def write(array: np.ndarray, like: ir.Value) -> ir.Value:
