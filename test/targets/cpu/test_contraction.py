@@ -179,6 +179,16 @@ def test_prologues(m: int, n: int, k: int, ta: bool, tb: bool) -> None:
     check(found, exact, scale * 4, "f32")
 
 
+@pytest.mark.parametrize("m, n, k", [(1, 70, 45), (3, 200, 64), (19, 3, 50), (50, 1, 33)])
+def test_dot_product_of_a_function_of_the_rows(m: int, n: int, k: int) -> None:
+    shapes = [(m, k), (n, k)]
+    tensors = operands("f32", *shapes)
+    compiled = Compiled(shapes, "f32", lambda a, b: build.matmul(build.elementwise("exp", a), b, False, True))
+    (found,) = compiled.run(*tensors, pieces=2)
+    exact, scale = expected_product(tensors[0].double().exp(), tensors[1].double(), False, True)
+    check(found, exact, scale * 4, "f32")
+
+
 @pytest.mark.parametrize("queries, keys, width", [(10, 10, 32), (33, 70, 16), (1, 50, 64)])
 def test_attention_scores_of_permuted_views(queries: int, keys: int, width: int) -> None:
     """[B, S, H, D] permuted to [B, H, S, D], as attention reads its projections; a broadcast operand beside it."""

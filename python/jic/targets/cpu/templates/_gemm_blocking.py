@@ -96,6 +96,7 @@ def choose(
     b_along_columns: bool,
     b_row_stride: int,
     dot_possible: bool,
+    a_direct: bool,
 ) -> Blocking:
     """Blocking of `batches` m x k by k x n products.
 
@@ -103,7 +104,8 @@ def choose(
         a_in_place: scalars of A can be read where they lie, in the accumulator's element.
         b_along_columns: B is an argument seen through views, contiguous along columns.
         b_row_stride: elements between its rows, where that is so.
-        dot_possible: both operands are contiguous along k and cheap to read more than once.
+        dot_possible: both operands are contiguous along k, and B is an argument seen through views.
+        a_direct: so is A.
     """
     size = ELEMENT_BYTES[accumulator]
     lanes = machine.lanes(accumulator)
@@ -112,7 +114,9 @@ def choose(
     if dot_possible and k >= lanes and (m <= max(2, min(48, 0.07 * k)) or n <= lanes // 2):
         rows, width = _dot_block(m, n, lanes, registers)
         blocks = 1 if m <= 16 else min(-(-m // rows), 16)
-        return Blocking("dot", lanes, rows, 1, width, even_split(m, blocks, rows), 1, False, k)
+        # a function of arguments is computed once a task, so let that be many columns
+        panels = 1 if a_direct else max(1, -(-n // lanes) // 8)
+        return Blocking("dot", lanes, rows, 1, width, even_split(m, blocks, rows), panels, not a_direct, k)
 
     rows, vectors = choose_registers(m, n, lanes, registers)
     if m < rows:

@@ -263,7 +263,7 @@ class Emitter:
         self, rows: int, row: g.Index, local_row: g.Index, panel: g.Index, column: g.Index, widths: list[int]
     ) -> None:
         if self.blocking.mode == "dot":
-            accumulators = self._dot(rows, row, column, widths[0])
+            accumulators = self._dot(rows, row, local_row, column, widths[0])
         else:
             accumulators = self._outer(rows, row, local_row, panel, column, widths)
         if self.through_tile:
@@ -271,8 +271,16 @@ class Emitter:
         else:
             self._epilogue(accumulators, rows, row, column, widths)
 
-    def _dot(self, rows: int, row: g.Index, column: g.Index, columns: int) -> Accumulators:
+    def _dot(self, rows: int, row: g.Index, local_row: g.Index, column: g.Index, columns: int) -> Accumulators:
         p, block = self.problem, self.blocking
+
+        def load_a(i: int, k: g.Index, used: int) -> ir.Value:
+            if not block.pack_a:
+                return self._vector(p.a, g.add(row, i), k, True, used)
+            assert self._a is not None
+            at = g.mul(g.add(local_row, i), block.k_block + _PADDING)
+            return g.load(self._a, g.add(at, k), block.lanes, used)
+
         return emit_dot_block(
             rows,
             columns,
@@ -280,7 +288,7 @@ class Emitter:
             p.k,
             block.lanes,
             ops.element_type(p.accumulator),
-            lambda i, k, used: self._vector(p.a, g.add(row, i), k, True, used),
+            load_a,
             lambda j, k, used: self._vector(p.b, g.add(column, j), k, True, used),
         )
 

@@ -78,7 +78,8 @@ def choose_blocking(problem: _gemm_problem.Problem, machine: Machine) -> blockin
         a_in_place=in_place,
         b_along_columns=b.direct and b.along_outer,
         b_row_stride=b.k_stride,
-        dot_possible=a.direct and b.direct and a.along_k and b.along_k,
+        dot_possible=b.direct and a.along_k and b.along_k,
+        a_direct=a.direct,
     )
 
 
