@@ -1,6 +1,6 @@
 """A fusion rule of one's own: which ops become one kernel, and what a cheaper op may take the place of.
 
-Run it (`python examples/custom_fusion_rule.py`) to see a small program before and after, or load it into the pass runner:
+Run it (`python examples/custom_fusion_rule.py`) to see what becomes of a small program, or give it to the pass runner:
 
     jic-opt --load examples/custom_fusion_rule.py --jic-apply-rules program.mlir
 """

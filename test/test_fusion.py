@@ -19,9 +19,9 @@ from jic.dialects import context
 from jic.errors import ConfigError, PassError
 from jic.passes import rules
 from jic.passes.base import functions
+from jic.passes.fusion import fusion_pipeline
 from jic.passes.fusion._legality import factor_groups, rebroadcast, splits_only
 from jic.passes.fusion._ops import ELEMENTWISE, INDEXING
-from jic.passes.fusion import fusion_pipeline
 from jic.passes.pipeline import Pipeline
 from jic.passes.rules import OpView, Replacement, fusion_rule
 
@@ -365,6 +365,77 @@ def test_attention_is_torchs(mask_kind, dtype):
         assert not expected[0, 0, 1].any() and not found[0, 0, 1].any()
 
 
+def _norm_cases() -> dict[str, tuple[list[list[int]], Body, Callable[..., torch.Tensor]]]:
+    nn = torch.nn.functional
+    return {
+        "softmax": ([[3, 4, 5]], lambda x: b.softmax(x, 1), lambda x: nn.softmax(x, 1)),
+        "log_softmax": ([[3, 4, 5]], lambda x: b.softmax(x, 2, True), lambda x: nn.log_softmax(x, 2)),
+        "layer_norm": (
+            [[3, 4, 5], [4, 5], [4, 5]],
+            lambda x, w, c: b.layer_norm(x, [w, c], 2, 1e-5),
+            lambda x, w, c: nn.layer_norm(x, [4, 5], w, c, 1e-5),
+        ),
+        "group_norm": (
+            [[3, 6, 2, 5], [6], [6]],
+            lambda x, w, c: b.group_norm(x, [w, c], 2, 1e-5),
+            lambda x, w, c: nn.group_norm(x, 2, w, c, 1e-5),
+        ),
+        "batch_norm": (
+            [[3, 6, 2], [6], [6], [6], [6]],
+            lambda x, m, v, w, c: b.batch_norm(x, m, b.elementwise("abs", v), [w, c], 1e-5),
+            lambda x, m, v, w, c: nn.batch_norm(x, m, v.abs(), w, c, False, 0.1, 1e-5),
+        ),
+    }
+
+
+@pytest.mark.parametrize("name", _norm_cases())
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_composites_are_torchs(name, dtype):
+    shapes, body, reference = _norm_cases()[name]
+    element = {torch.float32: f32(), torch.float16: ir.F16Type.get(), torch.bfloat16: ir.BF16Type.get()}[dtype]
+    made = module(shapes, lambda *xs: b.convert(body(*[b.convert(x, element) for x in xs]), f32()))
+    generator = torch.Generator().manual_seed(2)
+    inputs = [torch.randn(s, generator=generator).to(dtype).float() for s in shapes]
+    (found,) = interpret(compile_(made), *inputs)
+    expected = reference(*[x.to(dtype) for x in inputs]).float()
+    tolerance = {torch.float32: 1e-5, torch.bfloat16: 1.6e-2, torch.float16: 2e-3}[dtype]
+    torch.testing.assert_close(found, expected, rtol=tolerance, atol=tolerance)
+
+
+LOOP = """
+func.func @main(%x: tensor<4xf32>, %n: tensor<i64>, %c: tensor<i1>) -> (tensor<4xf32>, tensor<4xf32>) {
+  %k = "jic.exp"(%x) : (tensor<4xf32>) -> tensor<4xf32>
+  %0 = "jic.loop"(%n, %x) ({
+  ^bb0(%i: tensor<i64>, %h: tensor<4xf32>):
+    %1 = "jic.add"(%h, %k) : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
+    %2 = "jic.tanh"(%1) : (tensor<4xf32>) -> tensor<4xf32>
+    "jic.yield"(%2) : (tensor<4xf32>) -> ()
+  }) : (tensor<i64>, tensor<4xf32>) -> tensor<4xf32>
+  %3 = "jic.if"(%c) ({
+    %4 = "jic.mul"(%0, %k) : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
+    %5 = "jic.neg"(%4) : (tensor<4xf32>) -> tensor<4xf32>
+    "jic.yield"(%5) : (tensor<4xf32>) -> ()
+  }, {
+    "jic.yield"(%0) : (tensor<4xf32>) -> ()
+  }) : (tensor<i1>) -> tensor<4xf32>
+  %6 = "jic.sin"(%3) : (tensor<4xf32>) -> tensor<4xf32>
+  %7 = "jic.add"(%6, %k) : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
+  return %0, %7 : tensor<4xf32>, tensor<4xf32>
+}
+"""
+
+
+@pytest.mark.parametrize("strategy", ["none", "default"])
+@pytest.mark.parametrize("condition", [True, False])
+def test_bodies_of_control_flow_fuse(strategy, condition):
+    made, fused = ir.Module.parse(LOOP), ir.Module.parse(LOOP)
+    Pipeline.parse(fusion_pipeline(strategy)).run(fused)
+    inputs = [torch.rand(4), torch.tensor(3), torch.tensor(condition)]
+    for e, f in zip(interpret(made, *inputs), interpret(fused, *inputs), strict=True):
+        torch.testing.assert_close(f, e)
+    assert str(fused).count("jic.fused") == {"default": 4, "none": 7}[strategy]
+
+
 # Random programs.
 
 UNARY = ["neg", "abs", "exp", "tanh", "relu", "sigmoid"]
@@ -447,6 +518,7 @@ def test_a_thousand_ops_fuse_quickly():
     made = module([[8, 8], [8, 8], [8]], body)
     Pipeline.parse("jic-decompose").run(made)
     assert len(list(main_block(made).operations)) > 1500
+    Pipeline.parse("cse").run(made)  # now hundreds of ops read one constant
     best = math.inf
     for _ in range(3):
         copy = ir.Module.parse(str(made))

@@ -38,7 +38,8 @@ class Node:
 
     @property
     def pure(self) -> bool:
-        return self.name not in _ORDERED and "." not in self.name
+        """May be erased if nothing reads its results; a terminator may not."""
+        return bool(self.outputs) and self.name not in _ORDERED and "." not in self.name
 
 
 class Graph:

@@ -43,7 +43,7 @@ class Grower:
 
     def grow(self, group: Group, policy: Policy) -> None:
         """Let neighbours of `group` join until none may. What could be copied is so last, if it cannot join."""
-        pending = deque(self._neighbours([*group.roles, *group.clones]))
+        pending = deque(self._neighbours(group, [*group.roles]))
         copies: dict[int, None] = {}
         while pending or copies:
             if pending:
@@ -54,7 +54,7 @@ class Grower:
                 del copies[index]
                 joined = self._join(group, index, policy, None)
             if joined:
-                pending.extend(self._neighbours([index]))
+                pending.extend(self._neighbours(group, [index]))
 
     def commit(self, group: Group) -> None:
         """Finish `group`: its nodes are taken."""
@@ -91,11 +91,13 @@ class Grower:
         joined = [*group.roles, *group.clones]
         return sum(self.graph.nodes[i].name not in ("reshape", "constant") for i in joined) > 1
 
-    def _neighbours(self, indices: Iterable[int]) -> list[int]:
+    def _neighbours(self, group: Group, indices: Iterable[int]) -> list[int]:
+        """What the nodes `indices` of `group` read, and what reads those that are not copies."""
         found: list[int] = []
         for i in indices:
             found += [p for p in self.graph.producers(i) if p >= 0]
-            found += self.graph.node_users(i)
+            if i in group.roles:
+                found += self.graph.node_users(i)
         return found
 
     # Who may join.
@@ -116,6 +118,8 @@ class Grower:
         role = self._space_role(group, index)
         if any(p in group.roles for p in self.graph.producers(index)):
             return role is not None and policy.consumers and self._join_space(group, index, role)
+        if not any(u in group.roles or u in group.clones for u in self.graph.node_users(index)):
+            return False
         if name == "reduce" or (group.kind == "reduction" and self._fed_by_index(index)):
             return False
         exclusive = all(u in group.roles for u in self.graph.node_users(index))
