@@ -97,7 +97,7 @@ class Surroundings:
             if self._first_visit(value):
                 self._module(value, name)
         elif isinstance(value, types.FunctionType):
-            if self._first_visit(value.__code__):
+            if self._first_visit(value):
                 self._function(value, name)
         elif isinstance(value, types.MethodType):
             self._value(value.__self__, name)

@@ -7,8 +7,8 @@ import re
 from typing import Any
 
 import torch
-from torch.fx import Graph, GraphModule, Node
 from torch._subclasses.fake_tensor import unset_fake_temporarily
+from torch.fx import Graph, GraphModule, Node
 from torch_mlir import ir
 from torch_mlir.dialects import func
 from torch_mlir.dialects import torch as torch_dialect

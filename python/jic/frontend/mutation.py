@@ -48,6 +48,8 @@ def _show_running_statistics(node: Node) -> None:
     mean, var, training = args[3], args[4], args[5]
     if not training or not isinstance(mean, Node):
         return
+    if node.meta["val"].dim() < 2:
+        raise CaptureError("batch_norm of a tensor without a channel dim", **_at(node))
     if node.target is not aten.batch_norm.default:
         raise CaptureError("instance_norm updates running statistics", **_at(node))
     graph, value = node.graph, node.meta["val"]
@@ -127,8 +129,11 @@ class _Rewriter:
         with graph.inserting_before(node):
             new = graph.call_function(functional, node.args, dict(node.kwargs))
             new.meta = dict(node.meta)  # `val` stays the target's: its storage tells who aliases it
-            with value.fake_mode:
-                computed = functional(*_values(node.args), **_values(node.kwargs))
+            try:
+                with value.fake_mode:
+                    computed = functional(*_values(node.args), **_values(node.kwargs))
+            except Exception as error:  # whatever the op's meta function raises
+                raise CaptureError(f"{functional} cannot be computed on fake tensors: {error}", **_at(node)) from error
             if computed.shape != value.shape:
                 raise CaptureError(f"{node.target} changes the shape of its target", **_at(node))
             if computed.dtype != value.dtype:

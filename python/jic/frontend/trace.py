@@ -267,18 +267,38 @@ def _explain(error: Exception) -> CaptureError:
 
 
 def _check_values(node: Node) -> None:
+    where = node.meta["location"]
+    if node.target in _READ_STRIDES and not _is_row_major(node.args[0]):
+        raise CaptureError(f"{node.target} reads memory through the strides of a tensor that has others here", location=where)
     for value in pytree.tree_leaves(node.meta.get("val")):
         if isinstance(value, (torch.SymInt, torch.SymFloat, torch.SymBool)):
             raise CaptureError(
-                f"{node.target} gives a size or number that is only known at run time", location=node.meta["location"]
+                f"{node.target} gives a size or number that is only known at run time", location=where
             )
         if isinstance(value, torch.Tensor):
+            if any(isinstance(size, torch.SymInt) for size in (*value.shape, *value.stride(), value.storage_offset())):
+                raise CaptureError(f"{node.target} has a result whose shape depends on data", location=where)
             if value.dtype not in _DTYPES:
                 raise CaptureError(
-                    f"{node.target} gives dtype {value.dtype}, which jic does not compile", location=node.meta["location"]
+                    f"{node.target} gives dtype {value.dtype}, which jic does not compile", location=where
                 )
             if value.layout != torch.strided:
-                raise CaptureError(f"{node.target} gives a tensor of layout {value.layout}", location=node.meta["location"])
+                raise CaptureError(f"{node.target} gives a tensor of layout {value.layout}", location=where)
+
+
+# Compiled buffers are row-major, whatever strides eager's intermediate has.
+_READ_STRIDES = frozenset(
+    {
+        torch.ops.aten.as_strided.default,
+        torch.ops.aten.as_strided_copy.default,
+        torch.ops.aten.as_strided_scatter.default,
+    }
+)
+
+
+def _is_row_major(argument: Any) -> bool:
+    value = argument.meta.get("val")
+    return value.is_contiguous() and value.storage_offset() == 0
 
 
 def _lift_captured(graph: GraphModule, call: _Call, around: Surroundings) -> tuple[list[InputSource], list[Reason]]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 
-from jic.dialects import build as b
 from torch_mlir import ir
+
+from jic.dialects import build as b
 
 from .conversion import Conversion, NotConverted, Scalar, converts, is_bool, is_float, rank_of, shape_of, wrap_dim
 from .elementwise import op
@@ -97,9 +98,9 @@ def leaky_relu(c: Conversion, x: ir.Value, slope: Scalar) -> ir.Value:
 @converts("aten.prelu")
 def prelu(c: Conversion, x: ir.Value, weight: ir.Value) -> ir.Value:
     """The weight is one number, or one for each channel at dim 1."""
-    (size,) = shape_of(weight) or [1]
+    size = (shape_of(weight) or [1])[0]
     rank = rank_of(x)
-    weight = b.reshape(weight, [size] if rank < 2 else [size, *[1] * (rank - 2)])
+    weight = b.reshape(weight, [] if size == 1 else [size, *[1] * (rank - 2)])
 
     def emit(v: ir.Value, w: ir.Value) -> ir.Value:
         return b.select(b.compare("gt", v, _number(v, 0.0)), v, _e("mul", v, w))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from jic.dialects import build as b
 from torch_mlir import ir
+
+from jic.dialects import build as b
 
 from .contraction import _broadcast_shapes
 from .conversion import Conversion, NotConverted, converts, element_of, is_bool, shape_of

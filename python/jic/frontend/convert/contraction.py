@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from math import prod
 
-from jic.dialects import build as b
 from torch_mlir import ir
+
+from jic.dialects import build as b
 
 from .conversion import Conversion, NotConverted, Scalar, converts, element_of, is_float, rank_of, shape_of
 

@@ -14,8 +14,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from jic.dialects import build as b
 from torch_mlir import ir
+
+from jic.dialects import build as b
 
 from ...errors import CaptureError
 from . import opaque

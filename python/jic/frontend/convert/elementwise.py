@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from jic.dialects import build as b
 from torch_mlir import ir
+
+from jic.dialects import build as b
 
 from .conversion import (
     Conversion,
@@ -150,7 +151,7 @@ def div_mode(c: Conversion, lhs: ir.Value, rhs: Operand, rounding_mode: str | No
         _check_divisor(rhs)
         return c.map(op("div") if rounding_mode == "trunc" else _floor_div_integer, lhs, rhs)
     if rounding_mode == "trunc":
-        return c.map(lambda x, y: b.elementwise("trunc", b.elementwise("div", x, y)), lhs, rhs)
+        return b.elementwise("trunc", div(c, lhs, rhs))  # the quotient is rounded to the result type first
     return c.map(_floor_div_float, lhs, rhs)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from jic.dialects import build as b
 from torch_mlir import ir
+
+from jic.dialects import build as b
 
 from .conversion import Conversion, NotConverted, converts, dtype_of, element_of, rank_of, shape_of, wrap_dim
 from .view import slice_dim

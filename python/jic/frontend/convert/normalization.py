@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from jic.dialects import build as b
 from torch_mlir import ir
+
+from jic.dialects import build as b
 
 from .conversion import (
     Conversion,
@@ -120,6 +121,8 @@ def batch_norm(
     epsilon: float,
     cudnn: bool,
 ) -> ir.Value:
+    if rank_of(x) < 2:
+        raise NotConverted("batch_norm of a tensor without a channel dim")
     if training or mean is None or variance is None:
         return _normalise_batch(x, weight, bias, epsilon, c.element)[0]
     element = _element(x, weight, bias, mean, variance)

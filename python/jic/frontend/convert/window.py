@@ -7,8 +7,9 @@ from math import prod
 from typing import Any
 
 import torch
-from jic.dialects import build as b
 from torch_mlir import ir
+
+from jic.dialects import build as b
 
 from .conversion import Conversion, NotConverted, converts, element_of, is_float, rank_of, shape_of
 
