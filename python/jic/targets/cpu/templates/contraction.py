@@ -59,7 +59,7 @@ def lower(region: Region, name: str, module: KernelModule, machine: Machine) -> 
         tuple(buffers),
         region.arguments,
         tasks(problem, plan),
-        cost(region, problem, plan),
+        cost(region, problem, plan, machine),
         scratch.size,
     )
     return Lowered([launch])
@@ -113,7 +113,7 @@ def epilogue_length(region: Region, problem: _gemm_problem.Problem) -> int:
 _VIEWS = frozenset(("broadcast", "transpose", "slice", "reverse", "reshape"))
 
 
-def cost(region: Region, problem: _gemm_problem.Problem, plan: blocking.Blocking) -> int:
+def cost(region: Region, problem: _gemm_problem.Problem, plan: blocking.Blocking, machine: Machine) -> int:
     """Estimated ns on one core: arithmetic at 3 vector operations a ns, or memory, whichever is longer."""
     p = problem
     lanes = plan.lanes
@@ -124,4 +124,4 @@ def cost(region: Region, problem: _gemm_problem.Problem, plan: blocking.Blocking
     used = [*region.nodes[: region.arguments], *(region.nodes[n] for n in region.outputs)]
     moved = sum(prod(n.shape) * ELEMENT_BYTES[n.element] for n in used)
     # bytes a ns: from the caches for what they can hold, else from memory
-    return int(max(arithmetic, moved / (40 if moved < 8 << 20 else 12))) + 1
+    return int(max(arithmetic, moved / (80 if moved < machine.l3 // 2 else 12))) + 1
