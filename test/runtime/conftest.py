@@ -64,7 +64,11 @@ KERNEL(with_scratch) {
 }
 KERNEL(slow) {
   float *x = b[0], *o = b[1];
-  for (int64_t i = begin; i < end; ++i) { float v = x[i]; for (int k = 0; k < 20000; ++k) v = v * 1.0001f + 0.0001f; o[i] = v; }
+  for (int64_t i = begin; i < end; ++i) {
+    float v = x[i];
+    for (int k = 0; k < 20000; ++k) v = v * 1.0001f + 0.0001f;
+    o[i] = v;
+  }
 }
 KERNEL(nothing) { }
 """
@@ -117,7 +121,15 @@ def manifest_of(inputs, outputs, steps, **fields: Any) -> dict[str, Any]:
 def launch(kernel: str, buffers, inputs: int, tasks: int, cost: int = 100, **fields: Any) -> dict[str, Any]:
     """A launch step."""
     slots = [list(b) for b in buffers]
-    return {"op": "launch", "kernel": kernel, "buffers": slots, "inputs": inputs, "tasks": tasks, "cost": cost, **fields}
+    return {
+        "op": "launch",
+        "kernel": kernel,
+        "buffers": slots,
+        "inputs": inputs,
+        "tasks": tasks,
+        "cost": cost,
+        **fields,
+    }
 
 
 @pytest.fixture(scope="session")

@@ -152,7 +152,11 @@ def _hammer(folder, seed, wrong):
         found = ArtifactCache(folder).get(key((n + 1) % 5))
         fresh = ArtifactCache(folder)
         fresh.get(key(n))
-        if (found is not None and found != artifact((n + 1) % 5, 300)) or fresh.counts["damaged"] or cache.counts["unwritable"]:
+        if (
+            (found is not None and found != artifact((n + 1) % 5, 300))
+            or fresh.counts["damaged"]
+            or cache.counts["unwritable"]
+        ):
             wrong.value += 1
 
 

@@ -131,6 +131,15 @@ def test_transforms_miss(increment):
     assert seen == [MISS, MISS]
 
 
+def test_dispatch_modes_miss(increment):
+    from torch.utils.flop_counter import FlopCounterMode
+
+    f = dispatcher(Variant((SPEC,), program=increment, inputs=(0,), result=Output(0)))
+    with FlopCounterMode(display=False):
+        assert f(X) is MISS
+    assert f(X) is not MISS
+
+
 @pytest.mark.parametrize(
     "value, others",
     [
@@ -145,7 +154,10 @@ def test_transforms_miss(increment):
         (10**30, [10**30 + 1]),
         (slice(1, 2), [slice(1, 3)]),
         (2 + 0j, [complex(2, -0.0), 2.0]),
-        ((1, [2, {"a": 3}]), [(1, [2, {"a": 4}]), (1, [2, {"b": 3}]), (1, (2, {"a": 3})), [1, [2, {"a": 3}]], (1, [2, {}]), (1,)]),
+        (
+            (1, [2, {"a": 3}]),
+            [(1, [2, {"a": 4}]), (1, [2, {"b": 3}]), (1, (2, {"a": 3})), [1, [2, {"a": 3}]], (1, [2, {}]), (1,)],
+        ),
         ({"a": 1, "b": 2}, [{"b": 2, "a": 1}, {"a": 1}, {"a": 1, "b": 2, "c": 3}, collections.OrderedDict(a=1, b=2)]),
         (torch.Size([2, 3]), [(2, 3), torch.Size([2, 4])]),
     ],
@@ -153,7 +165,11 @@ def test_transforms_miss(increment):
 )
 def test_values(value, others):
     f = dispatcher(answers("hit", arguments=(spec_of(value),)))
-    copy = eval(repr(value), {"nan": float("nan"), "torch": torch, "device": torch.device}) if "Size" not in repr(value) else value
+    copy = (
+        eval(repr(value), {"nan": float("nan"), "torch": torch, "device": torch.device})
+        if "Size" not in repr(value)
+        else value
+    )
     assert f(value) == "hit" and f(copy) == "hit"
     assert all(f(o) is MISS for o in others)
 
@@ -172,7 +188,14 @@ def test_keywords(increment):
     torch.testing.assert_close(f(x=X, n=3), X + 1)
     torch.testing.assert_close(f(n=3, x=X), X + 1)
     torch.testing.assert_close(f(**{"".join(["n"]): 3, "x": X}), X + 1)
-    for call in (lambda: f(X, n=3), lambda: f(x=X), lambda: f(x=X, n=4), lambda: f(x=X, m=3), lambda: f(x=X, n=3, m=1), lambda: f(X, 3)):
+    for call in (
+        lambda: f(X, n=3),
+        lambda: f(x=X),
+        lambda: f(x=X, n=4),
+        lambda: f(x=X, m=3),
+        lambda: f(x=X, n=3, m=1),
+        lambda: f(X, 3),
+    ):
         assert call() is MISS
 
 
@@ -190,10 +213,18 @@ def test_miss_gets_the_call():
 def test_nested_arguments_and_results(make_program):
     t = (F, (4, 6))
     program = make_program(
-        [t, t], [t, t], [launch("add", [("input", 0), ("input", 1), ("output", 0)], 2, 24), launch("increment", [("input", 1), ("output", 1)], 1, 24)]
+        [t, t],
+        [t, t],
+        [
+            launch("add", [("input", 0), ("input", 1), ("output", 0)], 2, 24),
+            launch("increment", [("input", 1), ("output", 1)], 1, 24),
+        ],
     )
     Point = collections.namedtuple("Point", "x y")
-    arguments = (SequenceSpec(list, (SPEC, MappingSpec((("k", SPEC), ("n", Value(None)))))), SequenceSpec(Point, (SPEC, Value(1))))
+    arguments = (
+        SequenceSpec(list, (SPEC, MappingSpec((("k", SPEC), ("n", Value(None)))))),
+        SequenceSpec(Point, (SPEC, Value(1))),
+    )
     result = SequenceResult(
         tuple,
         (
@@ -235,7 +266,9 @@ def test_inputs_that_are_not_contiguous(increment, make):
     assert f.hits == 1
 
 
-@pytest.mark.parametrize("dtype", [torch.bool, torch.int16, torch.float16, torch.bfloat16, torch.int32, torch.float64, torch.complex128])
+@pytest.mark.parametrize(
+    "dtype", [torch.bool, torch.int16, torch.float16, torch.bfloat16, torch.int32, torch.float64, torch.complex128]
+)
 @pytest.mark.parametrize("threads", [1, 2])
 def test_strided_copies(make_program, dtype, threads):
     torch.set_num_threads(threads)
@@ -244,7 +277,10 @@ def test_strided_copies(make_program, dtype, threads):
     for trial in range(40):
         big = trial % 8 == 0
         rank = int(torch.randint(1, 6, (), generator=random))
-        shape = [int(n) for n in torch.randint(0 if trial % 5 == 1 else 1, 60 if big and rank < 4 else 7, (rank,), generator=random)]
+        shape = [
+            int(n)
+            for n in torch.randint(0 if trial % 5 == 1 else 1, 60 if big and rank < 4 else 7, (rank,), generator=random)
+        ]
         base = torch.randint(0, 100, shape, generator=random).to(dtype)
         x = base.permute(*torch.randperm(rank, generator=random).tolist())
         for d in range(rank):
@@ -252,11 +288,15 @@ def test_strided_copies(make_program, dtype, threads):
             if choice == 0 and x.shape[d] > 2:
                 x = x.narrow(d, 1, x.shape[d] - 2)
             elif choice == 1:
-                x = x.narrow(d, 0, min(1, x.shape[d])).expand(*[5 if k == d and n else n for k, n in enumerate(x.shape)])
+                x = x.narrow(d, 0, min(1, x.shape[d])).expand(
+                    *[5 if k == d and n else n for k, n in enumerate(x.shape)]
+                )
         bytes_ = x.numel() * dtype.itemsize
         copy = {"op": "copy", "from": ["input", 0], "to": ["output", 0], "bytes": bytes_}
         t = (name, tuple(x.shape))
-        f = dispatcher(Variant((TensorSpec.of(x),), program=make_program([t], [t], [copy]), inputs=(0,), result=Output(0)))
+        f = dispatcher(
+            Variant((TensorSpec.of(x),), program=make_program([t], [t], [copy]), inputs=(0,), result=Output(0))
+        )
         out = f(x)
         assert out is not MISS and torch.equal(out, x), (x.shape, x.stride())
 
@@ -329,7 +369,15 @@ def test_captured_tensors_are_read_anew(make_program):
         weight.data = torch.randn(4, 6).double()
         assert f(X) is MISS
         weight.data = torch.randn(4, 6)
-    f = dispatcher(Variant((SPEC,), captured=[Captured(SPEC, container=module._parameters, key="w")], program=program, inputs=(0, 1), result=Output(0)))
+    f = dispatcher(
+        Variant(
+            (SPEC,),
+            captured=[Captured(SPEC, container=module._parameters, key="w")],
+            program=program,
+            inputs=(0, 1),
+            result=Output(0),
+        )
+    )
     module.w = torch.nn.Parameter(torch.ones(4, 6), requires_grad=False)
     torch.testing.assert_close(f(X), X + 1)
     module.w = None
@@ -495,9 +543,13 @@ def resident_kib() -> int:
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc")
 def test_nothing_leaks(add3):
     spec = TensorSpec(torch.float32, (8, 8), (8, 1))
-    result = SequenceResult(tuple, (Output(0), MappingResult((("x", WholeTensor(0)),)), SequenceResult(list, (Constant("c"),))))
+    result = SequenceResult(
+        tuple, (Output(0), MappingResult((("x", WholeTensor(0)),)), SequenceResult(list, (Constant("c"),)))
+    )
     f = dispatcher(
-        Variant((spec, SequenceSpec(list, (spec, spec))), {"k": Value(2.5)}, program=add3, inputs=(0, 1, 2), result=result),
+        Variant(
+            (spec, SequenceSpec(list, (spec, spec))), {"k": Value(2.5)}, program=add3, inputs=(0, 1, 2), result=result
+        ),
         answers("other", arguments=(Value(3),)),
     )
     x, y, z = (torch.randn(8, 8) for _ in range(3))

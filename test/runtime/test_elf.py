@@ -70,7 +70,13 @@ def test_damage_never_crashes(code):
     for trial in range(3000):
         damaged = bytearray(code)
         for _ in range(random.choice((1, 1, 2, 8))):
-            place = random.randrange(64) if trial % 5 == 0 else random.randrange(headers, len(code)) if trial % 2 else random.randrange(len(code))
+            place = (
+                random.randrange(64)
+                if trial % 5 == 0
+                else random.randrange(headers, len(code))
+                if trial % 2
+                else random.randrange(len(code))
+            )
             damaged[place] = random.randrange(256)
         try:
             native.functions(bytes(damaged))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
+import multiprocessing
+import os
 import struct
 import threading
 
@@ -80,7 +83,10 @@ def test_threads_follow_torch(make_program, eager_threads):
 def test_scratch_is_a_threads_own(make_program, eager_threads):
     n = 5000
     program = make_program(
-        [(F, (n,))], [(F, (n,))], [launch("with_scratch", [("input", 0), ("output", 0)], 1, n, cost=10**6)], scratch=1024
+        [(F, (n,))],
+        [(F, (n,))],
+        [launch("with_scratch", [("input", 0), ("output", 0)], 1, n, cost=10**6)],
+        scratch=1024,
     )
     x = torch.randn(n)
     for threads in (1, 4, 2):
@@ -113,7 +119,9 @@ def test_two_python_threads(make_program, eager_threads):
 
 
 def test_long_work_releases_the_gil(make_program):
-    program = make_program([(F, (2000,))], [(F, (2000,))], [launch("slow", [("input", 0), ("output", 0)], 1, 2000, 10**8)])
+    program = make_program(
+        [(F, (2000,))], [(F, (2000,))], [launch("slow", [("input", 0), ("output", 0)], 1, 2000, 10**8)]
+    )
     done = threading.Event()
     worker = threading.Thread(target=lambda: (program.run([torch.ones(2000)]), done.set()))
     worker.start()
@@ -122,6 +130,49 @@ def test_long_work_releases_the_gil(make_program):
         turns += 1
     worker.join()
     assert turns > 3
+
+
+def _run_in_child(program, x, right):
+    torch.set_num_threads(2)
+    right.value = all(torch.equal(program.run([x])[0], torch.ones(100)) for _ in range(10))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_in_a_forked_child(make_program, eager_threads):
+    torch.set_num_threads(2)
+    program = make_program(
+        [(F, (100,))], [(F, (100,))], [launch("increment", [("input", 0), ("output", 0)], 1, 100, 10**6)]
+    )
+    program.run([torch.zeros(100)])
+    context = multiprocessing.get_context("fork")
+    right = context.Value("b", 0)
+    child = context.Process(target=_run_in_child, args=(program, torch.zeros(100), right))
+    child.start()
+    child.join(60)
+    assert child.exitcode == 0 and right.value
+
+
+def test_inside_another_parallel_region(compile_c, make_program, eager_threads):
+    """A kernel runs another program, on all threads at once: that one must not ask for threads again."""
+    torch.set_num_threads(2)
+    increment = launch("increment", [("input", 0), ("output", 0)], 1, 100, 10**6)
+    inner = make_program([(F, (100,))], [(F, (100,))], [increment])
+    seen = []
+
+    @ctypes.CFUNCTYPE(None)
+    def probe():
+        seen.append((native.max_threads(), torch.equal(inner.run([torch.zeros(100)])[0], torch.ones(100))))
+
+    text = """
+    #include <stdint.h>
+    extern void probe(void);
+    void k(void **b, int64_t begin, int64_t end, void *scratch) { probe(); }
+    """
+    artifact = Artifact(manifest_of([], [], [launch("k", [], 0, 2, 1000)]), compile_c(text), b"")
+    address = ctypes.cast(probe, ctypes.c_void_p).value
+    assert address
+    Program(artifact, {"probe": address}).run([])
+    assert seen == [(1, True), (1, True)]
 
 
 def test_nothing_to_do(make_program):
@@ -161,7 +212,12 @@ def aten(callee, arguments, operands, results, keywords=None):
 def test_aten_step(make_program):
     steps = [
         launch("increment", [("input", 0), ("workspace", 0)], 1, 6),
-        aten("aten.sort.default", [{"operand": 0}, -1, True], [(("workspace", 0), F, (2, 3))], [(0, F, (2, 3)), (1, "int64", (2, 3))]),
+        aten(
+            "aten.sort.default",
+            [{"operand": 0}, -1, True],
+            [(("workspace", 0), F, (2, 3))],
+            [(0, F, (2, 3)), (1, "int64", (2, 3))],
+        ),
         aten("aten.to.dtype", [{"operand": 0}, {"dtype": F}], [(("value", 1), "int64", (2, 3))], [(2, F, (2, 3))]),
         launch("add", [("value", 0), ("value", 2), ("output", 0)], 2, 6),
     ]
@@ -225,7 +281,18 @@ def test_run_checks_its_tensors(add3):
         {"steps": [launch("add", [("nowhere", 0)], 0, 1)]},
         {"steps": [{"op": "dance"}]},
         {"steps": [{"op": "check", "buffer": ["workspace", 0], "message": ""}]},
-        {"steps": [{"op": "aten", "callee": "aten.none.default", "operands": [], "results": [], "arguments": [], "keywords": {}}]},
+        {
+            "steps": [
+                {
+                    "op": "aten",
+                    "callee": "aten.none.default",
+                    "operands": [],
+                    "results": [],
+                    "arguments": [],
+                    "keywords": {},
+                }
+            ]
+        },
         {"constants": [[0, 10]]},
         {"constants": [[-1, 1]]},
         {"workspace": -5},

@@ -1,4 +1,7 @@
-"""The runtime: loads artifacts, guards and launches them, and keeps them. It knows torch tensors and drivers, and no compiler."""
+"""The runtime: loads artifacts, guards and launches them, and keeps them.
+
+It knows torch tensors and drivers, and no compiler.
+"""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class Artifact:
         """Read the saved form.
 
         Raises:
-            ArtifactError: not an artifact, damaged, of another format, or compiled for a CPU with features this one lacks.
+            ArtifactError: not an artifact, damaged, of another format, or for a CPU with features this one lacks.
         """
         if len(data) < _HEADER.size or data[:8] != _MAGIC:
             raise ArtifactError("not an artifact of jic", hint=_HINT)
@@ -55,7 +55,9 @@ class Artifact:
             raise ArtifactError(f"an artifact of format {version}, expected {FORMAT}", hint=_HINT)
         body = data[_HEADER.size :]
         if sum(sizes) != len(body):
-            raise ArtifactError(f"an artifact of {len(body)} bytes, expected {sum(sizes)}: it was cut or extended", hint=_HINT)
+            raise ArtifactError(
+                f"an artifact of {len(body)} bytes, expected {sum(sizes)}: it was cut or extended", hint=_HINT
+            )
         if hashlib.sha256(struct.pack("<QQQ", *sizes) + body).digest() != digest:
             raise ArtifactError("the artifact's checksum does not match: it is damaged", hint=_HINT)
         try:

@@ -28,9 +28,9 @@ class AtenCall:
         self._keywords = step["keywords"]
         self._results = [(getattr(torch, r["dtype"]), tuple(r["shape"])) for r in step["results"]]
         self._name = step["callee"]
-        # Decoded once where nothing depends on the operands; this also finds bad encodings at load.
+        # Finds a bad encoding when the program is loaded rather than when it runs.
         probe = [None] * len(step["operands"])
-        _decode(self._arguments, probe), _decode(self._keywords, probe)
+        _decode([self._arguments, self._keywords], probe)
 
     def __call__(self, operands: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:
         """The results, contiguous and on memory of their own.

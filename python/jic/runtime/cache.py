@@ -1,7 +1,7 @@
 """Compiled artifacts, kept in memory and on disk.
 
-An entry is one file, named by its key. What cannot be read or written costs a compilation and is counted, but never raises: a cache is
-a convenience.
+An entry is one file, named by its key. What cannot be read or written costs a compilation and is counted, but never
+raises: a cache is a convenience.
 """
 
 from __future__ import annotations

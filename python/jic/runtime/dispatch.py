@@ -1,7 +1,8 @@
 """What a compiled callable's hot path looks for and does: the Python side of the native dispatcher.
 
-A `Dispatcher` holds variants. A call takes the first whose argument specs, guards and captured tensors all match; the most recently
-used stands first. When none matches, `miss(args, kwargs)` gives the result.
+A `Dispatcher` holds variants. A call takes the first whose argument specs, guards and captured tensors all match; the
+most recently used stands first. When none matches, or a torch dispatch mode is active, `miss(args, kwargs)` gives the
+result.
 """
 
 from __future__ import annotations
@@ -106,7 +107,9 @@ ArgumentSpec = TensorSpec | Value | Same | SequenceSpec | MappingSpec | Ignored
 
 
 def spec_of(value: Any) -> ArgumentSpec:
-    """The spec that `value` matches: tensors by their type, containers item by item, None, numbers, strings, dtypes and the like by
+    """The spec that `value` matches.
+
+    Tensors match by dtype, shape and the like, containers item by item, None, numbers, strings, dtypes and the like by
     value, anything else by identity.
 
     Raises:
@@ -134,7 +137,8 @@ class Guard:
     """A condition on state outside the arguments.
 
     kind:
-        `item_is`: `container[key] is expected`, container a dict. `item_equals`: the same type and equal. `item_absent`: no such key.
+        `item_is`: `container[key] is expected`, container a dict.
+        `item_equals`: the same type and equal. `item_absent`: no such key.
         `cell_is`: `container.cell_contents is expected`.
         `attribute_is`: `getattr(container, key) is expected`.
         `call_is`: `container()` gives the same type and value as `expected`.
@@ -150,8 +154,8 @@ class Guard:
 class Captured:
     """A tensor that the callable reads besides its arguments.
 
-    It is fetched at each call from `container[key]` (a dict) or from the cell `container`, or is always `tensor`; its memory is asked at each
-    call in either case.
+    It is fetched at each call from `container[key]` (a dict) or from the cell `container`, or is always `tensor`; its
+    memory is asked for at each call in either case.
     """
 
     spec: TensorSpec
@@ -231,13 +235,14 @@ class Variant:
     Attributes:
         arguments, keywords: what the call must look like; a keyword's position in the call does not matter.
         guards, captured: what must hold besides, and the tensors read besides.
-        program: what runs, with `inputs` (numbers of the call's tensors) as its inputs. Inputs that are not contiguous are copied first.
+        program: what runs, with `inputs` (numbers of the call's tensors) as its inputs. Inputs that are not contiguous
+            are copied first.
         callable: what is called with the call's own arguments instead of a program.
         result: what the call returns.
-        copies: (output, tensor) pairs; the output's values are copied into the tensor after the run. Such a variant does not match
-            when the tensor shares memory with another one of the call.
-        grad: `off` matches when grad mode is off, or each tensor's requires_grad is as in its spec; `required` needs grad mode
-            on as well; `any` looks at neither.
+        copies: (output, tensor) pairs; the output's values are copied into the tensor after the run. Such a variant does
+            not match when the tensor shares memory with another one of the call.
+        grad: `off` matches when grad mode is off, or each tensor's requires_grad is as in its spec; `required` needs grad
+            mode and requires_grad as in the specs; `any` looks at neither.
         tag: what `Dispatcher.variants` shows.
     """
 
@@ -254,7 +259,7 @@ class Variant:
     tag: Any = None
 
     def tensors(self) -> list[TensorSpec]:
-        """The specs of the call's tensors, by number: arguments, keyword arguments in `keywords`' order, captured ones."""
+        """The specs of the call's tensors, by number: arguments, keyword arguments in `keywords`' order, captured."""
         found = [t for a in (*self.arguments, *self.keywords.values()) for t in _tensors(a)]
         return found + [c.spec for c in self.captured]
 

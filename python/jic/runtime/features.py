@@ -12,15 +12,65 @@ __all__ = ["machine_features", "missing_features"]
 _X86 = {
     **{
         name: name.replace("avx512", "avx512_").replace("-", "_")
-        for name in ("avx512vnni", "avx512vbmi2", "avx512bf16", "avx512fp16", "avx512bitalg", "avx512vpopcntdq", "avx512vp2intersect")
+        for name in (
+            "avx512vnni",
+            "avx512vbmi2",
+            "avx512bf16",
+            "avx512fp16",
+            "avx512bitalg",
+            "avx512vpopcntdq",
+            "avx512vp2intersect",
+        )
     },
-    **{name: name for name in ("avx", "avx2", "fma", "f16c", "bmi1", "bmi2", "movbe", "adx", "popcnt", "ssse3", "fma4", "xop", "tbm")},
-    **{name: name for name in ("avx512f", "avx512vl", "avx512dq", "avx512bw", "avx512cd", "avx512ifma", "aes", "sse4a", "gfni")},
-    **{"sse4.1": "sse4_1", "sse4.2": "sse4_2", "bmi": "bmi1", "lzcnt": "abm", "avxvnni": "avx_vnni", "avx512vbmi": "avx512vbmi"},
-    **{"amx-tile": "amx_tile", "amx-int8": "amx_int8", "amx-bf16": "amx_bf16", "vaes": "vaes", "pclmul": "pclmulqdq", "sha": "sha_ni"},
+    **{
+        name: name
+        for name in (
+            "avx",
+            "avx2",
+            "fma",
+            "f16c",
+            "bmi1",
+            "bmi2",
+            "movbe",
+            "adx",
+            "popcnt",
+            "ssse3",
+            "fma4",
+            "xop",
+            "tbm",
+        )
+    },
+    **{
+        name: name
+        for name in ("avx512f", "avx512vl", "avx512dq", "avx512bw", "avx512cd", "avx512ifma", "aes", "sse4a", "gfni")
+    },
+    **{
+        "sse4.1": "sse4_1",
+        "sse4.2": "sse4_2",
+        "bmi": "bmi1",
+        "lzcnt": "abm",
+        "avxvnni": "avx_vnni",
+        "avx512vbmi": "avx512vbmi",
+    },
+    **{
+        "amx-tile": "amx_tile",
+        "amx-int8": "amx_int8",
+        "amx-bf16": "amx_bf16",
+        "vaes": "vaes",
+        "pclmul": "pclmulqdq",
+        "sha": "sha_ni",
+    },
     "avx512fp16": "avx512_fp16",
 }
-_ARM = {"neon": "asimd", "fullfp16": "fphp", "dotprod": "asimddp", "sve": "sve", "sve2": "sve2", "bf16": "bf16", "i8mm": "i8mm"}
+_ARM = {
+    "neon": "asimd",
+    "fullfp16": "fphp",
+    "dotprod": "asimddp",
+    "sve": "sve",
+    "sve2": "sve2",
+    "bf16": "bf16",
+    "i8mm": "i8mm",
+}
 
 
 @functools.cache

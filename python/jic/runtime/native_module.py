@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from . import _native as native  # type: ignore[attr-defined]
+from . import _native as native
 
 __all__ = ["DTYPES", "has_threads", "native", "type_code"]
 

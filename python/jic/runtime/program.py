@@ -46,7 +46,9 @@ class Program:
         except native.LoadError as error:
             raise ArtifactError(f"the code cannot be loaded: {error}", hint="compile again") from error
         except _MALFORMED as error:
-            raise ArtifactError(f"a malformed manifest: {type(error).__name__}: {error}", hint="compile again") from error
+            raise ArtifactError(
+                f"a malformed manifest: {type(error).__name__}: {error}", hint="compile again"
+            ) from error
 
     def _load(self, artifact: Artifact, manifest: dict[str, Any], externals: dict[str, int]) -> None:
         self.inputs = [_tensor(t) for t in manifest["inputs"]]
@@ -144,8 +146,8 @@ def _native_step(step: Mapping[str, Any]) -> tuple[Any, ...]:
 def _zeroed(steps: Sequence[Mapping[str, Any]]) -> dict[int, list[Sequence[Any]]]:
     """Step number → status buffers to clear before it.
 
-    A status buffer belongs to one launch, the last one before its check that writes it. It is cleared right before: until then
-    the memory may hold something else.
+    A status buffer belongs to one launch, the last one before its check that writes it. It is cleared right before: until
+    then the memory may hold something else.
     """
     found: dict[int, list[Sequence[Any]]] = {}
     for number, step in enumerate(steps):
@@ -168,4 +170,6 @@ def _check(tensors: Sequence[torch.Tensor], expected: Sequence[tuple[torch.dtype
         seen = (tensor.dtype, tuple(tensor.shape))
         if seen != (dtype, shape) or not tensor.is_contiguous() or tensor.device.type != "cpu" or tensor.is_neg():
             layout = "" if tensor.is_contiguous() else " not contiguous"
-            raise TypeError(f"{what} {i} is {seen[0]} {list(seen[1])}{layout} on {tensor.device}, expected {dtype} {list(shape)}")
+            raise TypeError(
+                f"{what} {i} is {seen[0]} {list(seen[1])}{layout} on {tensor.device}, expected {dtype} {list(shape)}"
+            )

@@ -350,7 +350,9 @@ PyObject *dispatcher_call(PyObject *object, PyObject *const *args, size_t flags,
   size_t count = size_t(PyVectorcall_NARGS(flags));
   int grad = grad_mode();
   if (grad < 0) return nullptr;
-  for (size_t i = 0; i < self->variants->size(); ++i) {
+  // A dispatch mode (tracing, counting, fake tensors) wants to see ATen calls, of which a program makes none.
+  bool modes = torch_api.modes_set && torch_api.modes_set(false);
+  for (size_t i = 0; i < self->variants->size() && !modes; ++i) {
     Variant *candidate = (*self->variants)[i].get();
     if (candidate->arguments.size() != count) continue;
     // Comparing and running can run Python code that clears the variants.

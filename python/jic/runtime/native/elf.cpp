@@ -98,6 +98,7 @@ uint64_t align_up(uint64_t value, uint64_t align) { return (value + align - 1) /
 
 LoadedObject::LoadedObject(std::string_view bytes, const std::unordered_map<std::string, uintptr_t> &externals) {
   Reader file{bytes};
+  if (bytes.size() >= 4 && std::memcmp(bytes.data(), "\xcf\xfa\xed\xfe", 4) == 0) fail("a Mach-O object; this runtime loads ELF objects only");
   if (bytes.size() < 4 || std::memcmp(bytes.data(), "\x7f" "ELF", 4) != 0) fail("not an ELF object");
   auto header = file.at<FileHeader>(0, "header");
   if (header.ident[4] != 2 || header.ident[5] != 1) fail("not a 64-bit little-endian object");

@@ -1,6 +1,7 @@
 #include "parallel.h"
 
 #include <dlfcn.h>
+#include <pthread.h>
 #include <sched.h>
 
 namespace jic {
@@ -26,6 +27,9 @@ inline void relax() {
 #endif
 }
 
+// A forked child has none of its parent's threads, and libgomp would wait for them for ever.
+std::atomic<bool> forked{false};
+
 struct Call {
   void (*body)(void *, int, int);
   void *context;
@@ -41,13 +45,15 @@ bool parallel_initialize(const char *path) noexcept {
   look_up(library, "omp_get_num_threads", &found.num_threads);
   look_up(library, "omp_get_max_threads", &found.max_threads);
   look_up(library, "omp_in_parallel", &found.in_parallel);
+  static const int registered = pthread_atfork(nullptr, nullptr, [] { forked = true; });
+  (void)registered;
   bool complete = found.parallel && found.thread_num && found.num_threads && found.max_threads && found.in_parallel;
   omp = complete ? found : OpenMP{};
   return complete;
 }
 
 int parallel_max_threads() noexcept {
-  if (!omp.parallel || omp.in_parallel()) return 1;
+  if (!omp.parallel || forked || omp.in_parallel()) return 1;
   int n = omp.max_threads();
   return n < 1 ? 1 : n;
 }

@@ -114,6 +114,7 @@ void torch_initialize(PyObject *tensor, PyObject *parameter, PyObject *is_grad_e
   if (c10_path)
     if (void *library = dlopen(c10_path, RTLD_LAZY | RTLD_NOLOAD)) {
       api.grad_enabled = reinterpret_cast<bool (*)()>(dlsym(library, "_ZN3c108GradMode10is_enabledEv"));
+      api.modes_set = reinterpret_cast<bool (*)(bool)>(dlsym(library, "_ZN3c104impl20TorchDispatchModeTLS13any_modes_setEb"));
       api.impl_requires_grad = reinterpret_cast<bool (*)(const void *)>(dlsym(library, "_ZNK3c1010TensorImpl13requires_gradEv"));
       api.impl_offset = find_impl(tensor, parameter);
       if (!api.impl_offset) api.impl_requires_grad = nullptr;

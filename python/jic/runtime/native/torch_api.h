@@ -14,6 +14,7 @@ struct TorchApi {
   void *requires_grad_closure = nullptr;
   bool (*grad_enabled)() = nullptr;                          // c10::GradMode::is_enabled
   bool (*impl_requires_grad)(const void *impl) = nullptr;  // c10::TensorImpl::requires_grad
+  bool (*modes_set)(bool skip_infra) = nullptr;            // c10::impl::TorchDispatchModeTLS::any_modes_set
   Py_ssize_t impl_offset = 0;                                // of the TensorImpl pointer in a tensor object
   PyObject *is_neg = nullptr, *is_conj = nullptr;
   PyObject *grad_enabled_callable = nullptr;
