@@ -6,6 +6,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from random import Random
 
 import pytest
 import torch
@@ -466,7 +467,9 @@ def _step(values, pick, step) -> ir.Value | None:
     x = pick(n)
     shape = list(x.type.shape)
     rank = len(shape)
-    if code <= 1:
+    if code == 0:
+        return b.elementwise(UNARY[m % len(UNARY)], x) if k % 2 else b.elementwise("add", x, b.splat_like(x, 0.25))
+    if code == 1:
         return b.elementwise("tanh", b.elementwise(UNARY[m % len(UNARY)], x))
     if code <= 4:
         others = [v for v in values if list(v.type.shape) == shape]
@@ -505,6 +508,29 @@ def test_random_programs_keep_their_meaning(body, strategy, size):
     with CONTEXT, ir.Location.unknown(CONTEXT):
         made = module(SHAPES, body)
         check_same(made, compile_(made, strategy, size), SHAPES, 1e-4)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("size", [2, 8, 64])
+def test_tangled_cheap_ops(seed, size):
+    """Many small groups that copy from each other what a third one then takes."""
+    random = Random(seed)
+
+    def body(*xs):
+        values = list(xs)
+        for _ in range(150):
+            x = random.choice(values[-8:])
+            code = random.randrange(4)
+            if code == 0:
+                values.append(b.elementwise("neg", x))
+            elif code == 1:
+                values.append(b.elementwise("maximum", x, b.splat_like(x, 0.5)))
+            else:
+                values.append(b.elementwise("mul" if code == 2 else "sub", x, random.choice(values[-8:])))
+        return values[-3:]
+
+    made = module([[3, 4]] * 3, body)
+    check_same(made, compile_(made, size=size), [[3, 4]] * 3, 1e-3)
 
 
 def test_a_thousand_ops_fuse_quickly():

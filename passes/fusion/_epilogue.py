@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch_mlir import ir
 
-from ._graph import graph_blocks, live_graph
+from ._graph import graph_blocks, holds, live_graph
 from ._group import Policy
 from ._growth import Grower
 from ._outline import outline
@@ -13,9 +13,9 @@ from ._outline import outline
 def fuse_around(module: ir.Operation, kinds: dict[str, str], policy: Policy) -> None:
     """Grow a group from every op named in `kinds` (op name to kernel kind), in program order."""
     for block in graph_blocks(module):
-        graph = live_graph(block)
-        if not any(node.name in kinds for node in graph.nodes):
+        if not holds(block, kinds):
             continue
+        graph = live_graph(block)
         grower = Grower(graph)
         for node in graph.nodes:
             if node.name in kinds and grower.is_free(node.index):

@@ -8,6 +8,7 @@ machine-level `or`.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -137,6 +138,8 @@ class Closure:
     def contract(self, members: int, above: int, below: int) -> None:
         """Make the set `members` one node: whatever depends on one of them depends on all."""
         above, below = above & ~members, below & ~members
+        if not members & members - 1:
+            return
         for i in bits(below):
             self.above[i] |= above | members
         for i in bits(above):
@@ -156,14 +159,14 @@ def live_graph(block: ir.Block) -> Graph:
     return Graph(block) if dead else graph
 
 
+def holds(block: ir.Block, names: Collection[str]) -> bool:
+    """True if `block` holds an op of one of the `names` (without `jic.`)."""
+    return any(view.operation.name.removeprefix("jic.") in names for view in block.operations)
+
+
 def bits(set_: int) -> list[int]:
     """The members of a bit set, increasing."""
-    text = bin(set_)[:1:-1]
-    found, at = [], text.find("1")
-    while at >= 0:
-        found.append(at)
-        at = text.find("1", at + 1)
-    return found
+    return [i for i, digit in enumerate(bin(set_)[:1:-1]) if digit == "1"]
 
 
 def source_line(location: ir.Location) -> str:

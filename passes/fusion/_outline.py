@@ -149,6 +149,9 @@ class Outliner:
         if not self.groups:
             return
         group_of = {index: group for group in self.groups for index in group.roles}
+        for group in self.groups:
+            # What another group took after this one copied it is read from there: its operands may be in no buffer.
+            group.clones = {c for c in group.clones if c not in group_of}
         terminator = graph.nodes[-1].op
         with ir.InsertionPoint(terminator):
             for unit in self._order(group_of):

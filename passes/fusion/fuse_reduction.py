@@ -9,7 +9,7 @@ from torch_mlir import ir
 
 from jic.passes.base import Pass
 
-from ._graph import Graph, graph_blocks, live_graph
+from ._graph import Graph, graph_blocks, holds, live_graph
 from ._group import FULL, Group, reduction_policy
 from ._growth import Grower
 from ._outline import outline
@@ -35,6 +35,8 @@ class FuseReduction(Pass):
 
     def apply(self, module: ir.Operation) -> None:
         for block in graph_blocks(module):
+            if not holds(block, ("reduce",)):
+                continue
             graph = live_graph(block)
             grower = Grower(graph)
             policy = reduction_policy(self.max_size, self.recompute)

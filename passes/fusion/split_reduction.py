@@ -10,7 +10,7 @@ from torch_mlir import ir
 from jic.dialects import build as b
 from jic.passes.base import Pass
 
-from ._graph import Graph, Shape, graph_blocks, is_static
+from ._graph import Graph, Shape, graph_blocks, holds, is_static
 from ._ops import ELEMENTWISE
 
 
@@ -39,6 +39,8 @@ class SplitReduction(Pass):
 
     def apply(self, module: ir.Operation) -> None:
         for block in graph_blocks(module):
+            if not holds(block, ("reduce",)):
+                continue
             graph = Graph(block)
             dead = []
             for node in graph.nodes:
