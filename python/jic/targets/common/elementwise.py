@@ -145,7 +145,8 @@ def _extreme(greater: bool) -> Hook:
     def hook(o: Operands) -> ir.Value:
         if not o.is_float:
             return ops.binary(unsigned if o.unsigned else signed, *o.values)
-        return ops.binary(float_op, *o.values)
+        # which of -0 and 0 is greater nobody relies on, and asking costs instructions
+        return ops.op(float_op, o.values, o.values[0].type, ops.fastmath("nsz"))
 
     return hook
 

@@ -8,7 +8,7 @@ target's business.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from torch_mlir import ir
 
@@ -76,9 +76,20 @@ class Evaluator:
         if node.op in ("index_select", "gather"):
             return self._indexed(node, index)
         values = [self.value(k, index) for k in node.operands]
+        if node.op == "div" and self._is_row_total(node.operands[1]) and not isinstance(values[1].type, ir.VectorType):
+            # One division a row instead of one an element; a normalised sum is off by at most one more rounding.
+            values[1] = self.functions.reciprocal(values[1])
+            node = replace(node, op="mul")
         if any(isinstance(v.type, ir.VectorType) for v in values):
             values = [self.memory.as_vector(v) for v in values]
         return elementwise.emit(node, values, [nodes[k].element for k in node.operands], self.functions)
+
+    def _is_row_total(self, number: int) -> bool:
+        """Whether a float node is a sum, seen through views."""
+        node = self.region.nodes[number]
+        while node.op in VIEWS:
+            node = self.region.nodes[node.operands[0]]
+        return node.op == "reduce" and node.attributes["kind"] == "sum" and elementwise.is_float(node.element)
 
     def _load(self, argument: int, position: Linear, element: str) -> ir.Value:
         return self.memory.load(argument, position, element, self._guards)

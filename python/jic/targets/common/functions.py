@@ -33,7 +33,7 @@ class Functions:
         )
         one = ops.constant(x.type, 1.0)
         y = ops.addf(ops.fma(p, ops.mulf(r, r), r), one)
-        return scale_by_power(y, n)
+        return self.scale_by_power(y, n)
 
     def _exp64(self, x: ir.Value) -> ir.Value:
         """The same reduction in f64 with the Taylor polynomial of degree 13 on [-ln2/2, ln2/2] (error below 1e-17)."""
@@ -43,6 +43,10 @@ class Functions:
         r = ops.fma(n, ops.constant(x.type, -1.90821492927058770002e-10), r)
         p = horner(r, tuple(1.0 / math.factorial(k) for k in range(13, 1, -1)))
         y = ops.addf(ops.fma(p, ops.mulf(r, r), r), ops.constant(x.type, 1.0))
+        return self.scale_by_power(y, n)
+
+    def scale_by_power(self, y: ir.Value, n: ir.Value) -> ir.Value:
+        """`y * 2**n` for an integral float `n`."""
         return scale_by_power(y, n)
 
     def exp2(self, x: ir.Value) -> ir.Value:

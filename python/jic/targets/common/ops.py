@@ -71,8 +71,12 @@ def binary(name: str, lhs: ir.Value, rhs: ir.Value) -> ir.Value:
     return op(name, [lhs, rhs], lhs.type)
 
 
+def fastmath(flags: str) -> dict[str, ir.Attribute]:
+    return {"fastmath": ir.Attribute.parse(f"#arith.fastmath<{flags}>")}
+
+
 def _contract() -> dict[str, ir.Attribute]:
-    return {"fastmath": ir.Attribute.parse("#arith.fastmath<contract>")}
+    return fastmath("contract")
 
 
 def addf(lhs: ir.Value, rhs: ir.Value) -> ir.Value:

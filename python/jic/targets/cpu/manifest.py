@@ -8,9 +8,12 @@ from typing import Any
 import numpy as np
 from torch_mlir import ir
 
+from jic.errors import LoweringError
+from jic.passes.simplify._constants import read
+
 from ..common.region import value_of
 from .lower import Program, Slot, Step
-from .machine import ELEMENT_BYTES, Machine
+from .machine import Machine
 from .plan import align
 
 DTYPES = {
@@ -133,21 +136,10 @@ def dense_bytes(attribute: ir.Attribute) -> bytes:
     """The elements of a dense attribute in memory layout (bools as bytes)."""
     type_ = ir.RankedTensorType(attribute.type)  # type: ignore[attr-defined]
     element = str(type_.element_type)
-    count = int(np.prod(type_.shape))
-    if element in ("bf16", "f16"):
-        values = np.array([float(v) for v in _elements(attribute, count)], np.float32)
-        if element == "f16":
-            return values.astype(np.float16).tobytes()
-        bits = values.view(np.uint32)
-        return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16).tobytes()
-    dtype = np.dtype(DTYPES[element])
-    data = np.array([v for v in _elements(attribute, count)]).astype(dtype)
-    assert data.nbytes == count * ELEMENT_BYTES[element]
-    return data.tobytes()
-
-
-def _elements(attribute: ir.Attribute, count: int) -> list[Any]:
-    dense = ir.DenseElementsAttr(attribute)
-    if dense.is_splat:
-        return [value_of(dense.get_splat_value())] * count
-    return list(dense)  # type: ignore[call-overload]
+    values = read(attribute)
+    if values is None:
+        raise LoweringError(f"a constant must be dense elements, got {attribute}")
+    values = np.ascontiguousarray(np.broadcast_to(values, list(type_.shape)))
+    if element == "bf16":  # held as float32 with bf16 values
+        return (values.view(np.uint32) >> 16).astype(np.uint16).tobytes()
+    return values.astype(np.dtype(DTYPES[element])).tobytes()

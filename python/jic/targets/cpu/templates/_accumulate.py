@@ -75,7 +75,7 @@ class Accumulator:
         if self.kind in ("any", "all"):
             return ops.binary("arith.ori" if self.kind == "any" else "arith.andi", a, b)
         if is_float(self.element):
-            return ops.binary("arith.maximumf" if self.kind == "max" else "arith.minimumf", a, b)
+            return ops.op("arith.maximumf" if self.kind == "max" else "arith.minimumf", [a, b], a.type, ops.fastmath("nsz"))
         sign = "u" if self.element in ("ui8", "i1") else "s"
         return ops.binary(f"arith.{self.kind}{sign}i", a, b)
 
@@ -115,6 +115,8 @@ class Accumulator:
         scalar = ops.element_type(register_element(self.element))
         kind = self._vector_kind()
         attributes = {"kind": ir.Attribute.parse(f"#vector.kind<{kind}>")}
+        if is_float(self.element):
+            attributes |= ops.fastmath("reassoc,nsz")
         return ops.op("vector.reduction", [state[0]], scalar, attributes)
 
     def _vector_kind(self) -> str:

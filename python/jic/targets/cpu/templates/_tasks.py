@@ -8,8 +8,9 @@ from math import prod
 from torch_mlir import ir
 
 from ...common import ops
-from ...common.index import Variable
+from ...common.index import Linear, Variable
 from ...common.space import Axis
+from ..machine import Machine
 
 # A task should be long enough to hide its set-up and short enough that 16 threads find work.
 TASK_ELEMENTS = 16384
@@ -83,3 +84,14 @@ def when(
 
 def total(axes: Sequence[Axis]) -> int:
     return prod(a.size for a in axes)
+
+
+def streams(stores: Sequence[Linear], lane: Axis, width: int, moved: int, machine: Machine) -> bool:
+    """Whether results should be written around the caches: big ones, whose vectors are all aligned.
+
+    Output buffers are 64-byte aligned, so vectors are if every other stride is a multiple of the vector.
+    """
+    aligned = lane.size % width == 0 and all(
+        p.constant % width == 0 and all(c % width == 0 for v, c in p.terms if v != lane.variable) for p in stores
+    )
+    return aligned and moved > machine.l3 // 2

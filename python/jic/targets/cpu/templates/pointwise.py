@@ -21,10 +21,10 @@ from ...common.index import Index, Linear, identity, offset
 from ...common.memory import Memory
 from ...common.region import Region
 from ...common.space import Axis, merge
-from ...common.functions import Functions
+from ..functions import CpuFunctions
 from ..kernel import Buffer, Kernel, KernelModule, Launch, Lowered
 from ..machine import ELEMENT_BYTES, Machine
-from ._tasks import chunk_size, delinearize, lanes_loop, total
+from ._tasks import chunk_size, delinearize, lanes_loop, streams, total
 
 
 def lower(region: Region, name: str, kernels: KernelModule, machine: Machine) -> Lowered:
@@ -52,10 +52,8 @@ def emit(
     axes = merge(shape, [*(p for _, p in found.loads), *stores], found.positional)
     width = vector_width(region, machine)
     buffers = buffer_types(region, status=found.indexed)
-    # Stores around the caches need aligned vectors, which only a flat walk of contiguous results guarantees.
     moved = sum(n * ELEMENT_BYTES[e] for n, e in buffers)
-    flat = len(axes) == 1 and all(p == Linear.of(axes[0].variable) for p in stores) or total(axes) == 1
-    streaming = flat and moved > machine.l3 // 2 and total(axes) % width == 0
+    streaming = streams(stores, axes[-1], width, moved, machine)
 
     with kernels.function(name, buffers) as kernel:
 
@@ -69,7 +67,7 @@ def emit(
                 status=kernel.buffers[-1] if found.indexed else None,
                 nontemporal=streaming,
             )
-            evaluator = Evaluator(region, memory, Functions())
+            evaluator = Evaluator(region, memory, CpuFunctions(machine))
             values = [evaluator.value(*root) for root in roots]
             for value, (node, _), at, result in zip(values, roots, stores, results, strict=True):
                 memory.store(region.arguments + result, at, value, region.nodes[node].element)

@@ -18,15 +18,15 @@ from torch_mlir import ir
 from ...common import ops
 from ...common.cost import TRANSCENDENTAL, region_ns
 from ...common.evaluate import Evaluator, accesses
-from ...common.functions import Functions
 from ...common.index import Index, Linear, identity, offset
 from ...common.memory import Memory
 from ...common.region import Region
 from ...common.space import Axis, merge
+from ..functions import CpuFunctions
 from ..kernel import Kernel, KernelModule, Launch, Lowered
 from ..machine import ELEMENT_BYTES, Machine
 from ._accumulate import Accumulator
-from ._tasks import chunk_size, delinearize, lanes_loop, total
+from ._tasks import chunk_size, delinearize, lanes_loop, streams, total
 from .pointwise import buffer_types, launch_buffers, vector_width
 
 UNROLL = 4
@@ -86,6 +86,9 @@ class _Plan:
             self.reduced_axes = [Axis(self.dims[-1] if self.dims else 0, 1)]
             self.columns = False
         self.row_elements = total(self.reduced_axes)
+        stores = [offset(region.nodes[region.outputs[k]].shape, self.full) for k in self.full_outputs]
+        moved = sum(n * ELEMENT_BYTES[e] for n, e in buffer_types(region))
+        self.streaming = not self.columns and streams(stores, self.reduced_axes[-1], self.width, moved, machine)
         self.passes = self._passes()
         self.scratch = self._scratch()
 
@@ -195,8 +198,9 @@ class _Walker:
             width=plan.width,
             mask=mask,
             status=self.kernel.buffers[-1] if plan.indexed else None,
+            nontemporal=plan.streaming,
         )
-        evaluator = Evaluator(self.region, memory, Functions())
+        evaluator = Evaluator(self.region, memory, CpuFunctions(plan.machine))
         for node, value in rows.items():
             evaluator.bind(node, plan.reduced, value)
         return evaluator

@@ -13,11 +13,11 @@ from torch_mlir import ir
 from ...common import ops
 from ...common.cost import region_ns
 from ...common.evaluate import Evaluator
-from ...common.functions import Functions
 from ...common.index import identity, offset
 from ...common.memory import Memory
 from ...common.region import Region
 from ...common.space import Axis
+from ..functions import CpuFunctions
 from ..kernel import KernelModule, Launch, Lowered
 from ..machine import ELEMENT_BYTES, Machine
 from ._accumulate import Accumulator
@@ -49,7 +49,7 @@ def lower(region: Region, name: str, kernels: KernelModule, machine: Machine) ->
 
             def step(i: ir.Value, carried: list[ir.Value]) -> list[ir.Value]:
                 memory = Memory(kernel.buffers, {**position, dim: i}, lane, width, mask)
-                evaluator = Evaluator(region, memory, Functions())
+                evaluator = Evaluator(region, memory, CpuFunctions(machine))
                 value = evaluator.value(node.operands[0], index)
                 value = memory.as_vector(value) if vectors else value
                 (running,) = accumulator.combine(carried, value, value, None)
