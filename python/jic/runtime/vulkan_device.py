@@ -7,6 +7,7 @@ Mesa's lavapipe); device-local memory is preferred among that.
 from __future__ import annotations
 
 import ctypes
+import os
 import struct
 import threading
 from collections.abc import Iterable, Sequence
@@ -160,7 +161,7 @@ class Device:
             if found.features[i]:
                 names.add(name)
         for structure in (bits16, bits8, float16):
-            names |= {name for name, _ in structure._fields_[2:] if getattr(structure, name)}
+            names |= {field[0] for field in structure._fields_[2:] if getattr(structure, field[0])}
         priority = (c_float * 1)(1.0)
         queue = vk.DeviceQueueCreateInfo(
             queueFamilyIndex=self.queue_family,
@@ -368,7 +369,7 @@ class CommandList:
         self._api.vkDestroyFence(device, self._fence, None)
 
 
-_shared: Device | None = None
+_shared: tuple[int, Device] | None = None
 _shared_lock = threading.Lock()
 
 
@@ -380,6 +381,6 @@ def device() -> Device:
     """
     global _shared
     with _shared_lock:
-        if _shared is None:
-            _shared = Device()
-        return _shared
+        if _shared is None or _shared[0] != os.getpid():  # a forked process cannot use its parent's device
+            _shared = (os.getpid(), Device())
+        return _shared[1]

@@ -15,11 +15,12 @@ from typing import Any
 
 import llvmlite.binding as llvm
 import torch
+from torch_mlir import ir
+
 from jic.targets.common.llvm_ir import to_older_syntax
 from jic.targets.cuda.ptx import to_llvm
 from jic.targets.cuda.target import WARP, CudaTarget
 from jic.targets.gpu.program import lower
-from torch_mlir import ir
 
 _SHARED_CALLS = {
     "tid.x": "tid",

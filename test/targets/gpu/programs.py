@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
+from torch_mlir import ir
+
 from jic import dialects
 from jic.dialects import build as b
-from torch_mlir import ir
 
 Values = list[ir.Value]
 

@@ -10,16 +10,17 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch_mlir import ir
+
 from jic.dialects import build as b
 from jic.errors import ArtifactError, DeviceError, UnsupportedError
 from jic.runtime.vulkan import VulkanProgram, available
 from jic.runtime.vulkan_device import capabilities
 from jic.targets import vulkan
-from torch_mlir import ir
 
-sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[1] / "gpu")]
-from programs import PROGRAMS, Program, fused, reduce, softmax, unary  # noqa: E402
+sys.path[:0] = [str(Path(__file__).parents[2])]
 from support.interpret import interpret  # noqa: E402
+from targets.gpu.programs import PROGRAMS, Program, fused, reduce, softmax, unary  # noqa: E402
 
 needs_device = pytest.mark.skipif(available() is not None, reason=f"no Vulkan device: {available()}")
 SPECIAL = torch.tensor([float("nan"), float("inf"), -float("inf"), 0.0, -0.0, 1.0, -1.0, 0.5, -2.0, 3.0, 1e-30, -1e30])

@@ -42,6 +42,7 @@ class CudaKernels:
     manifest: dict[str, Any]
     constants: bytes
 
+    @property
     def ptx(self) -> str:
         """The PTX of all kernels, one module after the other."""
         return "\n".join(k.ptx for k in self.kernels)

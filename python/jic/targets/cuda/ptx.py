@@ -53,8 +53,10 @@ _LIBDEVICE = {
         ("fma", "fma", 3),
         ("fmod", "frem", 2),
         ("copysign", "copysign", 2),
+        ("exp2", "exp2", 1),
     )
     for suffix, type_, short in (("f", "float", "f32"), ("", "double", "f64"))
+    if (name, suffix) != ("exp2", "")
 }
 _LIBDEVICE_CALL = re.compile(r"^declare [^@]*@(__nv_\w+)\([^)]*\).*$", re.MULTILINE)
 

@@ -11,8 +11,8 @@ from torch_mlir import ir
 from ..common import ops
 from ..common.functions import Functions
 from ..common.index import Variable
-from ..gpu.functions import GpuFunctions
 from ..gpu.target import Combine, GpuTarget
+from .functions import CudaFunctions
 from .memory import CudaMemory
 
 if TYPE_CHECKING:
@@ -24,10 +24,11 @@ _SHARED = "#gpu.address_space<workgroup>"
 
 @dataclass(frozen=True)
 class CudaTarget(GpuTarget):
-    functions: Functions = field(default_factory=GpuFunctions)
+    functions: Functions = field(default_factory=CudaFunctions)
     max_blocks: int = 2**31 - 1
     vector_bytes: int = 16
     warp: int = WARP
+    threads: int = 256
 
     def buffer_type(self, elements: int, element: str) -> str:
         stored = {"i1": "i8", "ui8": "i8"}.get(element, element)

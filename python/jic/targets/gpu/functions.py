@@ -15,8 +15,8 @@ from jic.errors import UnsupportedError
 from ..common import ops
 from ..common.functions import Functions, horner, round_small, scale_by_power
 
-_LOG2E = 1.4426950216293335  # the f32 nearest to log2(e), and what is missing from it
-_LOG2E_LOW = 1.9259629911266175e-8
+LOG2E = 1.4426950216293335  # the f32 nearest to log2(e), and what is missing from it
+LOG2E_LOW = 1.9259629911266175e-8
 _LN2 = math.log(2.0)
 
 
@@ -305,9 +305,9 @@ def _log2_parts(x: ir.Value) -> tuple[ir.Value, ir.Value]:
     tail = ops.mulf(ops.mulf(s, z), horner(z, tuple(2.0 / k for k in (11, 9, 7, 5, 3))))
     twice = _add(s, s)
     low = ops.fma(_c(x, 2.0), s_low, tail)
-    head = _mul(twice, _c(x, _LOG2E))
-    rest = ops.fma(twice, _c(x, _LOG2E), ops.unary("arith.negf", head))
-    rest = ops.fma(low, _c(x, _LOG2E), ops.fma(twice, _c(x, _LOG2E_LOW), rest))
+    head = _mul(twice, _c(x, LOG2E))
+    rest = ops.fma(twice, _c(x, LOG2E), ops.unary("arith.negf", head))
+    rest = ops.fma(low, _c(x, LOG2E), ops.fma(twice, _c(x, LOG2E_LOW), rest))
     total = _add(e, head)
     return total, _add(_add(_sub(e, total), head), rest)
 

@@ -16,8 +16,6 @@ from ..common.space import merge
 from .kernel import KernelBuilder, divide
 from .target import BYTES, GpuTarget, Launch
 
-THREADS = 256
-
 
 def lower(region: Region, name: str, context: ir.Context, target: GpuTarget) -> Launch:
     """The kernel of a `pointwise` region. Consecutive threads write consecutive elements."""
@@ -36,10 +34,10 @@ def lower(region: Region, name: str, context: ir.Context, target: GpuTarget) -> 
 
     sizes = [a.size for a in axes]
     sizes[-1] //= width
-    total = prod(sizes)
-    blocks = min(ceil(total / THREADS), target.max_blocks)
+    total, threads = prod(sizes), target.threads
+    blocks = min(ceil(total / threads), target.max_blocks)
     buffers = buffer_list(region)
-    kernel = KernelBuilder(context, target, name, buffers, THREADS)
+    kernel = KernelBuilder(context, target, name, buffers, threads)
 
     def element(number: ir.Value) -> None:
         digits = divide(number, sizes)
@@ -53,22 +51,22 @@ def lower(region: Region, name: str, context: ir.Context, target: GpuTarget) -> 
             memory.store(region.arguments + i, written, value, node.element)
 
     with kernel.body():
-        start = ops.binary("arith.muli", kernel.block(), ops.index(THREADS))
+        start = ops.binary("arith.muli", kernel.block(), ops.index(threads))
         first = ops.binary("arith.addi", start, kernel.thread())
-        if blocks * THREADS < total:
+        if blocks * threads < total:
 
             def step(number: ir.Value, _: list[ir.Value]) -> list[ir.Value]:
                 element(number)
                 return []
 
-            ops.for_loop(first, ops.index(total), ops.index(blocks * THREADS), step)
-        elif blocks * THREADS == total:
+            ops.for_loop(first, ops.index(total), ops.index(blocks * threads), step)
+        elif blocks * threads == total:
             element(first)
         else:
             with ops.if_then(ops.cmpi("ult", first, ops.index(total))):
                 element(first)
     counts = tuple(n for n, _ in buffers)
-    return Launch(name, kernel.module, (blocks, 1, 1), (THREADS, 1, 1), region.arguments, counts)
+    return Launch(name, kernel.module, (blocks, 1, 1), (threads, 1, 1), region.arguments, counts)
 
 
 def buffer_list(region: Region) -> list[tuple[int, str]]:

@@ -169,10 +169,8 @@ class _Planner:
             raise UnsupportedError(f"a kernel of kind '{region.kind}' has no GPU template", location=source_line(op))
         values = [self.values[v] for v in op.operands]
         for result in op.results:
-            if result in self.returned:
-                slot = ("output", self.returned[result])
-            else:
-                slot = ("temporary", len(self.temporaries))
+            number = self.returned.get(result)
+            slot = ("temporary", len(self.temporaries)) if number is None else ("output", number)
             value = self._describe(result, slot)
             if slot[0] == "temporary":
                 self.temporaries[slot[1]] = (value.bytes, len(self.steps), len(self.steps))

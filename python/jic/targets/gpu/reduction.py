@@ -26,7 +26,6 @@ from .pointwise import buffer_list, vector_width
 from .reducers import Reducer
 from .target import GpuTarget, Launch
 
-THREADS = 256
 KEPT_ELEMENTS = 16  # of a row that a thread keeps in registers
 SERIAL_BELOW = 32  # rows shorter than this are one thread's work
 
@@ -112,15 +111,15 @@ def plan(region: Region, target: GpuTarget) -> Plan:
     if any(r.positional for r in reducers):
         width = 1
     rows, length = prod(a.size for a in kept), prod(a.size for a in reduced)
-    across = bool(kept) and axes[-1].variable not in dims and rows >= THREADS
-    threads = THREADS
+    across = bool(kept) and axes[-1].variable not in dims and rows >= target.threads
+    threads = target.threads
     if across or length < SERIAL_BELOW:
         # Neighbouring threads take neighbouring rows: reads are adjacent when rows are, as for a sum over leading dims.
         group, width = 1, (1 if across else width)
     elif length <= target.warp * KEPT_ELEMENTS:
         group = target.warp
     else:
-        group = threads = min(target.row_threads, 1 << (ceil(length / width) - 1).bit_length())
+        group = threads = min(target.threads, 1 << (ceil(length / width) - 1).bit_length())
         group = threads = max(group, target.warp or 1)
     return Plan(shape, dims, kept, reduced, _stages(region, reduces), group, threads, width)
 

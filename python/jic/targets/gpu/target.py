@@ -50,14 +50,14 @@ class GpuTarget(ABC):
         max_blocks: the largest number of blocks in one launch.
         vector_bytes: bytes of the widest load of one thread; 0 if loads are of single elements.
         warp: threads that exchange values without a barrier, or 0 if a kernel may not rely on that.
-        row_threads: threads of a block that works on one long row.
+        threads: threads of a block.
     """
 
     functions: Functions
     max_blocks: int
     vector_bytes: int
     warp: int
-    row_threads: int = 256
+    threads: int
 
     @abstractmethod
     def buffer_type(self, elements: int, element: str) -> str:

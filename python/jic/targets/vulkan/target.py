@@ -25,7 +25,7 @@ class VulkanTarget(GpuTarget):
     max_blocks: int = 65535  # what every device allows
     vector_bytes: int = 0
     warp: int = 0
-    row_threads: int = 128  # blocks of 128 threads are allowed everywhere
+    threads: int = 128  # what every device allows
 
     def buffer_type(self, elements: int, element: str) -> str:
         stored = {"i1": "i8", "ui8": "i8", "bf16": "i16"}.get(element, element)
