@@ -21,9 +21,7 @@ def elements_inside(window: Window, depth: g.Index, row: g.Index, column: g.Inde
         if dim == 2 and lanes is not None:
             type_ = ops.vector_type(lanes, i32)
             steps = ir.DenseElementsAttr.get([ir.IntegerAttr.get(i32, i) for i in range(lanes)], type_)
-            at = ops.binary(
-                "arith.addi", ops.splat(at, lanes), ops.op("arith.constant", [], type_, {"value": steps})
-            )
+            at = ops.binary("arith.addi", ops.splat(at, lanes), ops.op("arith.constant", [], type_, {"value": steps}))
         counts.append(_inside(window, dim, at))
     outer = ops.binary("arith.muli", counts[0], counts[1])
     if lanes is not None:
@@ -41,7 +39,9 @@ def _inside(window: Window, dim: int, at: ir.Value) -> ir.Value:
 
     def first_at_least(bound: int) -> ir.Value:
         """The first k with `at * stride + k * dilation >= bound`, clamped."""
-        need = ops.binary("arith.subi", number(bound + dilation - 1 + shift * dilation), ops.binary("arith.muli", at, number(stride)))
+        need = ops.binary(
+            "arith.subi", number(bound + dilation - 1 + shift * dilation), ops.binary("arith.muli", at, number(stride))
+        )
         k = need if dilation == 1 else ops.binary("arith.divsi", need, number(dilation))
         k = ops.binary("arith.subi", k, number(shift))
         return ops.binary("arith.minsi", ops.binary("arith.maxsi", k, number(0)), number(taps))

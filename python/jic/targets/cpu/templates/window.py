@@ -45,7 +45,7 @@ def lower(region: Region, name: str, kernels: KernelModule, machine: Machine) ->
             )
     source, padding = _source(region, node)
     if 0 in node.shape:
-        return _empty(region, name, kernels)
+        return Lowered()
     if node.op == "pool":
         window = Window.of(node, region.nodes[source], node.attributes["window"], padding)
         return lower_channelwise(region, number, window, source, None, name, kernels, machine)
@@ -150,13 +150,3 @@ def _mergeable(region: Region, number: int, window: Window) -> bool:
         for _, p in found.loads
         for a, b in zip(dims, dims[1:], strict=False)
     )
-
-
-def _empty(region: Region, name: str, kernels: KernelModule) -> Lowered:
-    """Results without elements: a kernel that has no tasks."""
-    nodes = [*region.nodes[: region.arguments], *(region.nodes[o] for o in region.outputs)]
-    with kernels.function(name, [(prod(n.shape), n.element) for n in nodes]):
-        pass
-    arguments = [Buffer("argument", i) for i in range(region.arguments)]
-    results = [Buffer("result", i) for i in range(len(region.outputs))]
-    return Lowered([Launch(name, (*arguments, *results), region.arguments, 0, 0)])
