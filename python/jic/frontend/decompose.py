@@ -85,9 +85,17 @@ def _body(node: Node) -> GraphModule | None:
     same = len(found) == len(expected) and all(
         isinstance(f, torch.Tensor) and f.shape == e.shape and f.dtype == e.dtype for f, e in zip(found, expected, strict=True)
     )
-    mutable = any(isinstance(n.target, torch._ops.OpOverload) and n.target._schema.is_mutable for n in body.graph.nodes)
-    itself = any(n.target is node.target for n in body.graph.nodes)
-    return body if same and not mutable and not itself else None
+    return body if same and all(_is_usable(n, node) for n in body.graph.nodes) else None
+
+
+def _is_usable(node: Node, original: Node) -> bool:
+    """False for `original`'s op again, for writes, complex numbers, and run-time checks, which the op does itself."""
+    if any(isinstance(v, torch.Tensor) and v.is_complex() for v in pytree.tree_leaves(node.meta.get("val"))):
+        return False
+    if not isinstance(node.target, torch._ops.OpOverload):
+        return True
+    schema = node.target._schema
+    return node.target is not original.target and not schema.is_mutable and bool(schema.returns)
 
 
 def _inline(graph: GraphModule, node: Node, body: GraphModule) -> list[Node]:

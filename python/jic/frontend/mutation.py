@@ -1,7 +1,8 @@
 """From in-place ops to functional ones.
 
-An in-place op becomes its functional form where no other live alias can see the write. Where the target is a whole input, the new
-value becomes one more result of the graph, which the caller copies back. Anything else is refused.
+An in-place op becomes its functional form where no other live alias can see the write. Where the target is a whole input,
+the new value becomes one more result of the graph, which the caller copies back. Writes through views go through
+PyTorch's functionalisation, which takes composites apart.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch.fx import GraphModule, Node
+from torch.fx import Graph, GraphModule, Node
+from torch.fx import traceback as fx_traceback
+from torch.fx.experimental.proxy_tensor import make_fx
 
 from ..errors import CaptureError
 
@@ -26,28 +29,86 @@ class Mutation:
     result: int
 
 
-def remove_mutations(graph: GraphModule) -> list[Mutation]:
-    """Rewrite `graph` in place; raise `CaptureError` for a write that other values can see."""
+def remove_mutations(graph: GraphModule) -> tuple[GraphModule, list[Mutation]]:
+    """`graph` without in-place ops (it may be changed) and the inputs it writes to.
+
+    Raises:
+        CaptureError: for a write that cannot be expressed.
+    """
+    if not any(_writes(node) or _updates_statistics(node) for node in graph.graph.nodes):
+        _drop_detach_in_place(graph)
+        return graph, []
+    try:
+        rewritten = _copy(graph)
+        return rewritten, _rewrite(rewritten)
+    except CaptureError as error:
+        try:
+            functional = _functionalised(graph)
+        except Exception:
+            raise error from None
+        return functional, _rewrite(functional)
+
+
+def _rewrite(graph: GraphModule) -> list[Mutation]:
+    _drop_detach_in_place(graph)
     for node in list(graph.graph.nodes):
-        if node.target is aten.detach_.default:
-            node.target = aten.detach.default
-        elif node.target in (aten.batch_norm.default, aten.instance_norm.default):
+        if _updates_statistics(node):
             _show_running_statistics(node)
-    if not any(_writes(node) for node in graph.graph.nodes):
-        return []
     return _Rewriter(graph).run()
 
 
+def _drop_detach_in_place(graph: GraphModule) -> None:
+    for node in graph.graph.nodes:
+        if node.target is aten.detach_.default:
+            node.target = aten.detach.default
+
+
+def _copy(graph_module: GraphModule) -> GraphModule:
+    graph = Graph()
+    copies: dict[Node, Node] = {}
+    graph.output(graph.graph_copy(graph_module.graph, copies))
+    for node, copy in copies.items():
+        copy.meta = dict(node.meta)
+    return GraphModule(graph_module, graph)
+
+
+def _functionalised(graph: GraphModule) -> GraphModule:
+    """`graph` traced again through functionalisation, which follows writes through views but takes composites apart.
+
+    It leaves one `copy_` for each input that was written to.
+    """
+    placeholders = [n for n in graph.graph.nodes if n.op == "placeholder"]
+    storages = [s for n in placeholders for s in _storages(n)]
+    if len(set(storages)) < len(storages):
+        raise CaptureError("inputs that share memory are written to")
+    run = torch.func.functionalize(torch.fx.Interpreter(graph).run)
+    with torch.no_grad(), fx_traceback.preserve_node_meta():
+        tracer = make_fx(run, tracing_mode="fake", _allow_non_fake_inputs=True)
+        new = tracer(*[n.meta["val"] for n in placeholders])
+    for node in new.graph.nodes:
+        node.meta["location"] = node.meta.get("stack_trace", "")
+    copies = [n for n in new.graph.nodes if n.op == "placeholder"]
+    for node, copy in zip(placeholders, copies, strict=True):
+        copy.meta = {**node.meta, "val": copy.meta["val"]}
+    return new
+
+
+def _updates_statistics(node: Node) -> bool:
+    """True for a normalisation that updates running statistics, which its schema does not say."""
+    if node.target not in (aten.batch_norm.default, aten.instance_norm.default):
+        return False
+    return bool(node.args[5]) and isinstance(node.args[3], Node)
+
+
 def _writes(node: Node) -> bool:
-    return isinstance(node.target, torch._ops.OpOverload) and node.target._schema.is_mutable
+    target = node.target
+    return isinstance(target, torch._ops.OpOverload) and target._schema.is_mutable and target is not aten.detach_.default
 
 
 def _show_running_statistics(node: Node) -> None:
     """Training-mode batch norm updates its running statistics unseen by its schema: make these writes ops of their own."""
     args = list(node.args)
-    mean, var, training = args[3], args[4], args[5]
-    if not training or not isinstance(mean, Node):
-        return
+    mean, var = args[3], args[4]
     if node.meta["val"].dim() < 2:
         raise CaptureError("batch_norm of a tensor without a channel dim", **_at(node))
     if node.target is not aten.batch_norm.default:

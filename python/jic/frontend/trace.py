@@ -136,7 +136,7 @@ def trace(fn: Callable[..., Any], args: tuple[Any, ...] = (), kwargs: dict[str, 
     if _captured_storage_matters(graph):
         _propagate(graph)
     outputs = _classify_outputs(graph, call, inputs)
-    mutations = remove_mutations(graph)
+    graph, mutations = remove_mutations(graph)
     _normalise(graph, inputs, outputs, mutations)
     pairs = [(m.input, m.result) for m in mutations]
     key = fingerprint_of(graph, [(o.kind, o.index, o.size, o.stride, o.offset) for o in outputs], pairs)
