@@ -41,7 +41,7 @@ def imports(path: Path, package: str) -> list[tuple[str, int]]:
             # `from jic import passes` imports jic.passes.
             found += [(f"{base}.{alias.name}", node.lineno) for alias in node.names]
         elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("import_module", "__import__")):
-            found += [(a.value, node.lineno) for a in node.args[:1] if isinstance(a, ast.Constant)]
+            found += [(str(a.value), node.lineno) for a in node.args[:1] if isinstance(a, ast.Constant)]
     return found
 
 
