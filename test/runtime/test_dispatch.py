@@ -584,3 +584,28 @@ def test_cycles_are_collected(increment):
     del f, holder
     gc.collect()
     assert gone() is None
+
+
+def test_subclasses():
+    class Quick(Dispatcher):
+        def __init__(self):
+            super().__init__(self.missed)
+
+        def missed(self, args, kwargs):
+            return "missed", args
+
+    class Slow(Quick):
+        def __call__(self, *args):
+            return "called", super().__call__(*args)
+
+    quick, slow = Quick(), Slow()
+    quick.add(answers("hit", arguments=(Value(1),)))
+    slow.add(answers("hit", arguments=(Value(1),)))
+    assert quick(1) == "hit" and quick(2) == ("missed", (2,))
+    assert slow(1) == ("called", "hit") and slow(2) == ("called", ("missed", (2,)))
+    have_vectorcall = 1 << 11
+    assert Quick.__flags__ & have_vectorcall and not Slow.__flags__ & have_vectorcall
+    gone = weakref.ref(quick)
+    del quick
+    gc.collect()
+    assert gone() is None

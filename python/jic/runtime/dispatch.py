@@ -239,10 +239,10 @@ class Variant:
             are copied first.
         callable: what is called with the call's own arguments instead of a program.
         result: what the call returns.
-        copies: (output, tensor) pairs; the output's values are copied into the tensor after the run. Such a variant does
-            not match when the tensor shares memory with another one of the call.
-        grad: `off` matches when grad mode is off, or each tensor's requires_grad is as in its spec; `required` needs grad
-            mode and requires_grad as in the specs; `any` looks at neither.
+        copies: (output, tensor) pairs; the output's values are copied into the tensor after the run. Such a variant
+            does not match when the tensor shares memory with another one of the call.
+        grad: `off` matches when grad mode is off, or each tensor's requires_grad is as in its spec; `required` needs
+            grad mode and requires_grad as in the specs; `any` looks at neither.
         tag: what `Dispatcher.variants` shows.
     """
 
@@ -301,6 +301,11 @@ class Dispatcher(native.Dispatcher):
     Like a function it binds as a method when it is found on a class. `hits` and `misses` count calls; `variants` lists
     `(tag, hits)`, the most recently used first; `clear()` drops all variants.
     """
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        if cls.__call__ is Dispatcher.__call__:
+            native.enable_vectorcall(cls)
 
     def add(self, variant: Variant) -> None:
         """Put `variant` in front.

@@ -146,8 +146,8 @@ def _native_step(step: Mapping[str, Any]) -> tuple[Any, ...]:
 def _zeroed(steps: Sequence[Mapping[str, Any]]) -> dict[int, list[Sequence[Any]]]:
     """Step number → status buffers to clear before it.
 
-    A status buffer belongs to one launch, the last one before its check that writes it. It is cleared right before: until
-    then the memory may hold something else.
+    A status buffer belongs to one launch, the last one before its check that writes it. It is cleared right before:
+    until then the memory may hold something else.
     """
     found: dict[int, list[Sequence[Any]]] = {}
     for number, step in enumerate(steps):
