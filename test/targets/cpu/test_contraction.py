@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import sys
 from pathlib import Path
 
@@ -187,6 +188,42 @@ def test_dot_product_of_a_function_of_the_rows(m: int, n: int, k: int) -> None:
     (found,) = compiled.run(*tensors, pieces=2)
     exact, scale = expected_product(tensors[0].double().exp(), tensors[1].double(), False, True)
     check(found, exact, scale * 4, "f32")
+
+
+@pytest.mark.parametrize(
+    "batch, m, n, k", [((8,), 5, 70, 45), ((2, 3), 1, 33, 40), ((7,), 9, 1, 50), ((1, 6), 1, 40, 9)]
+)
+def test_batch_with_a_shared_right_operand_is_one_product(batch: tuple[int, ...], m: int, n: int, k: int) -> None:
+    rank = len(batch)
+    shapes = [(*batch, m, k), (n, k), (n,), (*batch, m, n)]
+
+    def body(x: ir.Value, w: ir.Value, b: ir.Value, r: ir.Value) -> ir.Value:
+        shared = build.broadcast(w, [*batch, n, k], [rank, rank + 1])
+        y = build.matmul(x, shared, False, True)
+        return build.elementwise("add", build.elementwise("add", y, build.broadcast(b, [*batch, m, n], [rank + 1])), r)
+
+    tensors = operands("f32", *shapes)
+    compiled = Compiled(shapes, "f32", body)
+    problem = _gemm_problem.read(compiled.region)
+    assert problem.batch == () and sorted((problem.m, problem.n)) == sorted((math.prod(batch) * m, n))
+    (found,) = compiled.run(*tensors, pieces=2)
+    x, w, b, r = (t.double() for t in tensors)
+    check(found, x @ w.T + b + r, x.abs() @ w.abs().T + 6, "f32")
+
+
+def test_batch_whose_rows_differ_in_the_epilogue_stays_a_batch() -> None:
+    shapes = [(4, 6, 20), (30, 20), (6, 30)]
+
+    def body(x: ir.Value, w: ir.Value, p: ir.Value) -> ir.Value:
+        y = build.matmul(x, build.broadcast(w, [4, 30, 20], [1, 2]), False, True)
+        return build.elementwise("add", y, build.broadcast(p, [4, 6, 30], [1, 2]))
+
+    tensors = operands("f32", *shapes)
+    compiled = Compiled(shapes, "f32", body)
+    assert _gemm_problem.read(compiled.region).batch == (4,)
+    (found,) = compiled.run(*tensors, pieces=3)
+    x, w, p = (t.double() for t in tensors)
+    check(found, x @ w.T + p, x.abs() @ w.abs().T + 3, "f32")
 
 
 @pytest.mark.parametrize("queries, keys, width", [(10, 10, 32), (33, 70, 16), (1, 50, 64)])

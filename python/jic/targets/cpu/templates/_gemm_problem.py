@@ -15,8 +15,9 @@ from jic.errors import LoweringError
 
 from ...common.elementwise import register_element
 from ...common.evaluate import VIEWS, accesses, argument_of
-from ...common.index import Index, Linear, Variable, offset, view_operand
+from ...common.index import Index, Linear, Variable, identity, offset, view_operand
 from ...common.region import Region
+from ...common.space import Axis, merge
 
 
 @dataclass(frozen=True)
@@ -73,23 +74,40 @@ def read(region: Region) -> Problem:
     if node.element == "i1":
         raise LoweringError("jic.matmul of i1 has no lowering", location=node.location)
     rank = len(node.shape)
-    row, column, contracted = rank - 2, rank - 1, rank
+    column, contracted = rank - 1, rank
     transposed = (node.attributes["transpose_lhs"], node.attributes["transpose_rhs"])
     k = region.nodes[node.operands[0]].shape[-2 if transposed[0] else -1]
     batch = tuple(Linear.of(d) for d in range(rank - 2))
 
-    def side(number: int, outer: Variable, outer_first: bool) -> Operand:
-        last = (outer, contracted) if outer_first else (contracted, outer)
-        return _operand(region, number, (*batch, *(Linear.of(v) for v in last)), outer, contracted)
+    def index(dim: Variable, transpose: bool) -> Index:
+        last = (Linear.of(contracted), Linear.of(dim))
+        return (*batch, *(last if transpose else last[::-1]))
 
-    a = side(node.operands[0], row, not transposed[0])
-    b = side(node.operands[1], column, transposed[1])
-    m, n = node.shape[-2:]
+    a_index, b_index = index(rank - 2, transposed[0]), index(column, not transposed[1])
+    roots = [(node.operands[0], a_index), (node.operands[1], b_index)]
+    rows = _rows(region, found[0], roots)
+    row = rows.variable
+    a = _operand(region, *roots[0], row, contracted)
+    b = _operand(region, *roots[1], column, contracted)
+    sizes = node.shape[:-2] if rows.size == node.shape[-2] else ()
+    m, n = rows.size, node.shape[-1]
     if n == 1 and m > 1:
         (a, b), (row, column), (m, n) = (b, a), (column, row), (n, m)
-    return Problem(
-        found[0], node.element, accumulator(node.element), node.shape[:-2], m, n, k, row, column, contracted, a, b
-    )
+    return Problem(found[0], node.element, accumulator(node.element), sizes, m, n, k, row, column, contracted, a, b)
+
+
+def _rows(region: Region, matmul: int, operands: list[tuple[int, Index]]) -> Axis:
+    """The rows of the product: all dims but the last as one, where nothing in the kernel tells them apart.
+
+    So `[8, 64, K] x [K, N]`, written as a batch with a broadcast right operand, is one product of 512 rows.
+    """
+    shape = region.nodes[matmul].shape
+    whole = identity(len(shape))
+    outside = accesses(region, [(number, whole) for number in region.outputs], frozenset((matmul,)))
+    inside = accesses(region, operands)
+    offsets = [position for _, position in (*outside.loads, *inside.loads)] + [offset(shape, whole)]
+    axes = merge(shape[:-1], offsets, outside.positional | inside.positional)
+    return axes[0] if len(axes) == 1 else Axis(len(shape) - 2, shape[-2])
 
 
 def accumulator(element: str) -> str:
