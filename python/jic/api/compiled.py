@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch.utils import _pytree as pytree
+from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
 from ..errors import FallbackError, JicError
 from ..frontend import Reason, Traced, trace
@@ -60,7 +61,8 @@ class CompiledFunction(Dispatcher):
     # ---- compiling ----
 
     def _miss(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if torch.compiler.is_compiling() or torch.jit.is_tracing() or _is_fake(args, kwargs):
+        # The dispatcher sends every call here while a dispatch mode (which wants to see ATen calls) is active.
+        if torch.compiler.is_compiling() or torch.jit.is_tracing() or is_in_torch_dispatch_mode() or _is_fake(args, kwargs):
             return self.fn(*args, **kwargs)
         with self._lock:
             run = self._prepare(args, kwargs)
