@@ -1,4 +1,4 @@
-"""Builds one window kernel, compiles it for this machine and runs its launches on torch tensors, without the rest of jic."""
+"""Builds one window kernel, compiles it for this machine and runs its launches, without the rest of jic."""
 
 from __future__ import annotations
 

@@ -69,10 +69,9 @@ def _held_at(plan: Plan) -> int:
 
 
 def emit_conv(module: KernelModule, name: str, plan: Plan, writer: Writer, source: int, filter_: int) -> int:
-    """Build kernel `name`: buffers `writer.buffers`, of which `source` is the input and `filter_` the filter: packed, unless
-    the plan says that tasks pack it.
+    """Build kernel `name` on the buffers `writer.buffers`; returns the bytes of scratch that it needs.
 
-    Returns the bytes of scratch that it needs.
+    `source` and `filter_` number the buffers of the input and of the filter, which is packed unless tasks pack it.
     """
     window, tile = plan.window, plan.tile
     depths, height, _ = window.target

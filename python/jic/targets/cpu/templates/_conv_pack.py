@@ -12,8 +12,10 @@ from ._window_transpose import transpose
 
 
 def pack_filter(module: KernelModule, name: str, plan: Plan) -> int:
-    """Kernel `name`: filter `[O, I, *window]` to panels `[panel][channel block][tap][channel][width]` in the accumulator's
-    element. Returns the number of tasks."""
+    """Kernel `name`: filter `[O, I, *window]` to panels `[panel][channel block][tap][channel][width]`.
+
+    The panels are in the accumulator's element. Returns the number of tasks.
+    """
     window = plan.window
     blocks = plan.depth // plan.channel_block if plan.depth else 0
     sizes = [

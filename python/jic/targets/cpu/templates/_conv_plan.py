@@ -1,8 +1,8 @@
 """How a convolution is blocked.
 
-The kernel is an implicit matrix product: `tile.rows x tile.columns` output pixels times `tile.vectors` vectors of output
-channels stay in registers while all taps and input channels of a group are summed. The pixels of a tile lie at constant
-distances in memory, so each needs no address of its own.
+The kernel is an implicit matrix product: `tile.rows x tile.columns` output pixels times `tile.vectors` vectors of
+output channels stay in registers while all taps and input channels of a group are summed. The pixels of a tile lie at
+constant distances in memory, so each needs no address of its own.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ class Plan:
     A task is one batch entry, one output depth, `rows` output rows and `panels_per_task` panels of `width` output
     channels. With `copy` it reads a `Patch` of the source in scratch, otherwise the source itself.
 
-    A small filter is packed once, by a launch of its own, and tasks that follow one another share a patch. A filter that L2
-    does not hold is packed by the tasks that read it, a panel at a time (`packs`); tasks that follow one another share the
-    panel.
+    A small filter is packed once, by a launch of its own, and tasks that follow one another share a patch. A filter
+    that L2 does not hold is packed by the tasks that read it, a panel at a time (`packs`); tasks that follow one
+    another share the panel.
 
     With `flat` pixels (a window of one tap), the window's rows are cuts of one line of that many pixels; the last row
     overlaps the one before.

@@ -10,8 +10,10 @@ from ._window_shape import Window
 
 
 def elements_inside(window: Window, depth: g.Index, row: g.Index, column: g.Index, lanes: int | None) -> ir.Value:
-    """An i32: the taps inside the source of the window at this output position. With `lanes` a vector: lane l is the window
-    `l` columns on."""
+    """An i32: the taps inside the source of the window at this output position.
+
+    With `lanes` a vector of them: lane l is the window `l` columns on.
+    """
     i32 = ops.element_type("i32")
     if window.inside:
         return ops.constant(i32, window.taps)
@@ -30,7 +32,7 @@ def elements_inside(window: Window, depth: g.Index, row: g.Index, column: g.Inde
 
 
 def _inside(window: Window, dim: int, at: ir.Value) -> ir.Value:
-    """Taps k with `0 <= at * stride - low + k * dilation < size` along `dim`: from a first to an end, both clamped to 0…taps."""
+    """The number of taps k with `0 <= at * stride - low + k * dilation < size` along `dim`."""
     size, stride, low = window.source[dim], window.stride[dim], window.low[dim]
     taps, dilation = window.window[dim], window.dilation[dim]
     number = lambda value: ops.constant(at.type, value)  # noqa: E731

@@ -1,7 +1,7 @@
 """Windows that stay within a channel: pools, and convolutions with one filter a channel (depthwise).
 
-Channels last, lanes run over channels, and a tile is a few columns of a row; channels first, lanes run along a row of one
-channel. Where windows reach over the border the source is read from a padded patch in scratch.
+Channels last, lanes run over channels, and a tile is a few columns of a row; channels first, lanes run along a row of
+one channel. Where windows reach over the border the source is read from a padded patch in scratch.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch_mlir import ir
 from ...common import ops
 from ...common.elementwise import is_float
 from ...common.region import Region
-from ..kernel import Buffer, Kernel, KernelModule, Launch, Lowered, storage
+from ..kernel import Buffer, KernelModule, Launch, Lowered, storage
 from ..machine import ELEMENT_BYTES, Machine
 from . import _gemm_ops as g
 from ._pool_count import elements_inside

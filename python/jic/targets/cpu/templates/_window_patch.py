@@ -1,4 +1,4 @@
-"""A task's patch of the source in scratch: padded, in the accumulator's element, laid out for the kernel that reads it."""
+"""A task's patch of the source in scratch: padded, in the accumulator's element, laid out for its reader."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """From registers to the results: the elementwise epilogue of convolutions and pools, evaluated on their sums.
 
-Lanes of the sums run over channels. In layout nhwc that is how results lie in memory; in nchw a tile's rows are transposed in
-registers first, so that lanes run along the innermost spatial dim.
+Lanes of the sums run over channels. In layout nhwc that is how results lie in memory; in nchw tiles are transposed in
+registers and held in scratch until they make whole rows, which are then stored with lanes along the innermost dim.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from ._window_transpose import transpose
 
 # Ops worth about one instruction; the others (exp, erf, …) count for many.
 CHEAP = (
-    "add", "sub", "mul", "maximum", "minimum", "relu", "neg", "abs", "select", "compare", "constant", "convert", "broadcast",
-    "reshape", "transpose", "slice", "argument", "conv", "pool", "and", "or", "not",
+    "add", "sub", "mul", "maximum", "minimum", "relu", "neg", "abs", "select", "compare", "constant", "convert",
+    "broadcast", "reshape", "transpose", "slice", "argument", "conv", "pool", "and", "or", "not",
 )  # fmt: skip
 UNROLLED_OPS = 500
 
@@ -104,7 +104,10 @@ class Writer:
     def write_tile(
         self, kernel: Kernel, values: Sequence[ir.Value], at: Point, left: g.Index | None, offset_: int
     ) -> None:
-        """Layout nhwc: store the tile at `at`. `left` of its channels exist (None: all); scratch at byte `offset_` is free."""
+        """Layout nhwc: store the tile at `at`, of which `left` channels exist (None: all).
+
+        Scratch from byte `offset_` on is free to hold it.
+        """
         masks = [self._channel_mask(left, j) for j in range(self.vectors)]
         if self._unrolled:
             evaluator = self._evaluator(kernel, at, self.channel_dim)
@@ -135,7 +138,7 @@ class Writer:
     # ---- channels first ----
 
     def hold_tile(self, kernel: Kernel, values: Sequence[ir.Value], column: g.Index, offset_: int) -> None:
-        """Layout nchw: put the tile that starts at `column`, transposed, into the rows held in scratch at byte `offset_`."""
+        """Layout nchw: put the tile that starts at `column` into the rows held in scratch from byte `offset_` on."""
         held = kernel.scratch_view(offset_, self.held, self.accumulator)
         width = self.vectors * self.lanes
         for y in range(self.rows):
@@ -147,7 +150,7 @@ class Writer:
                     g.store(line, held, g.add(column, (y * width + j * self.lanes + lane) * self._pitch))
 
     def write_rows(self, kernel: Kernel, at: Point, left: g.Index | None, offset_: int) -> None:
-        """Store the rows held in scratch; `at` is their first position, `left` their channels that exist (None: all)."""
+        """Store the rows held in scratch; `at` is their first position, `left` of their channels exist (None: all)."""
         held = kernel.scratch_view(offset_, self.held, self.accumulator)
         width = self.vectors * self.lanes
         channels = width if left is None else g.minimum(left, width)

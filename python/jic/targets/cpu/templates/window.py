@@ -8,13 +8,11 @@
                store(evaluate(outputs))
     pool, depthwise conv:  see _pool_kernel.py
 
-The elementwise part is evaluated on the registers, so a convolution with bias, batch norm, residual and ReLU writes its result
-once. Tiles may write a result twice with the same value: results must not share memory with arguments.
+The elementwise part is evaluated on the registers, so a convolution with bias, batch norm, residual and ReLU writes its
+result once. Tiles may write a result twice with the same value: results must not share memory with arguments.
 """
 
 from __future__ import annotations
-
-from math import prod
 
 from jic.errors import LoweringError
 
@@ -37,10 +35,10 @@ def lower(region: Region, name: str, kernels: KernelModule, machine: Machine) ->
         raise LoweringError(f"a window kernel holds one conv or pool, got {len(found)}")
     number = found[0]
     node = region.nodes[number]
-    for output in region.outputs:
-        if region.nodes[output].shape != node.shape:
+    for shape in (region.nodes[output].shape for output in region.outputs):
+        if shape != node.shape:
             raise LoweringError(
-                f"a window kernel's results have the shape {node.shape} of jic.{node.op}, got {region.nodes[output].shape}",
+                f"a window kernel's results have the shape {node.shape} of jic.{node.op}, got {shape}",
                 location=node.location,
             )
     source, padding = _source(region, node)
