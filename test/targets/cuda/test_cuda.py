@@ -20,7 +20,7 @@ from jic.targets.cuda.ptx import check_selectable, to_ptx
 sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parent)]
 import emulate  # noqa: E402
 from support.interpret import interpret  # noqa: E402
-from targets.gpu.programs import PROGRAMS, Program, binary, fused, gelu, layer_norm, reduce, softmax, unary  # noqa: E402
+from targets.gpu.programs import NARROW, PROGRAMS, Program, binary, fused, gelu, layer_norm, reduce, softmax, unary  # noqa: E402
 
 # f64 is this target's only
 DOUBLE = [
@@ -156,3 +156,12 @@ def test_nan_wins_in_reductions() -> None:
         x[2] = -float("inf")
         program.check(emulate.run(program.module(), [x]), interpret(program.module(), x, float64=True))
     assert torch.isnan(x[1, 70])
+
+
+def test_rounding_to_narrow_floats_inside_a_kernel() -> None:
+    (x,) = NARROW.tensors()
+    x[0, :4] = torch.tensor([float("inf"), 1e30, -1e-3, 65504.0])
+    bf16, f16 = emulate.run(NARROW.module(), [x])
+    assert torch.equal(bf16, x.bfloat16().float()) and torch.equal(f16, x.half().float())
+    x[0, 0] = float("nan")
+    assert all(narrow[0, 0].isnan() for narrow in emulate.run(NARROW.module(), [x]))

@@ -76,6 +76,7 @@ DTYPES = {
     "bf16": torch.bfloat16,
     "i64": torch.int64,
     "i32": torch.int32,
+    "ui8": torch.uint8,
     "i1": torch.bool,
 }
 
@@ -241,6 +242,25 @@ def _two_kernels(x, y):
     return [out, x, b.reshape(out, [2, 2]), flat]
 
 
+def _rounded(x):
+    """f32 rounded to each narrow type and back, inside one kernel."""
+
+    def kernel(a):
+        return [b.convert(b.convert(a[0], t), ir.F32Type.get()) for t in (ir.BF16Type.get(), ir.F16Type.get())]
+
+    return fused("pointwise", [x], [((30, 40), "f32")] * 2, kernel)
+
+
+def _bytes(x, y):
+    def kernel(a):
+        return [_e("add", *a), b.convert(a[0], ir.F32Type.get()), b.compare("lt", *a), _e("maximum", *a)]
+
+    return fused(
+        "pointwise", [x, y], [((20, 20), "ui8"), ((20, 20), "f32"), ((20, 20), "i1"), ((20, 20), "ui8")], kernel
+    )
+
+
+NARROW = Program("narrow", [((30, 40), "f32")], _rounded, 0.0, -1e4, 1e4)
 PROGRAMS = [
     *(unary(name) for name in ("abs", "neg", "sign", "relu", "exp", "expm1", "sin", "cos", "atan", "sinh", "cosh")),
     *(unary(name) for name in ("tanh", "sigmoid", "erf", "floor", "ceil", "round", "trunc", "reciprocal")),
@@ -263,6 +283,7 @@ PROGRAMS = [
     gelu((8, 64), "bf16", 1.6e-2),
     Program("transpose_broadcast", [((5, 6, 7), "f32"), ((5,), "f32")], _transposed),
     Program("slice_reverse_pad_iota", [((8, 30), "f32")], _views),
+    Program("bytes", [((20, 20), "ui8")] * 2, _bytes, 0.0, 0.0, 8.5),
     Program("many_results", [((9, 20), "f32"), ((9, 20), "f32")], _many_results),
     softmax((64, 100), [1]),
     softmax((3, 5000), [1]),

@@ -20,7 +20,7 @@ from jic.targets import vulkan
 
 sys.path[:0] = [str(Path(__file__).parents[2])]
 from support.interpret import interpret  # noqa: E402
-from targets.gpu.programs import PROGRAMS, Program, fused, reduce, softmax, unary  # noqa: E402
+from targets.gpu.programs import NARROW, PROGRAMS, Program, fused, reduce, softmax, unary  # noqa: E402
 
 needs_device = pytest.mark.skipif(available() is not None, reason=f"no Vulkan device: {available()}")
 SPECIAL = torch.tensor([float("nan"), float("inf"), -float("inf"), 0.0, -0.0, 1.0, -1.0, 0.5, -2.0, 3.0, 1e-30, -1e30])
@@ -197,3 +197,13 @@ def test_what_is_not_supported_is_named() -> None:
         vulkan.compile(Program("product", [([4, 4], "f32")] * 2, product).module())
     with pytest.raises(UnsupportedError, match=r"jic\.erf on f64"):
         vulkan.compile(unary("erf", element="f64").module())
+
+
+@needs_device
+def test_rounding_to_narrow_floats_inside_a_kernel() -> None:
+    (x,) = NARROW.tensors()
+    x[0, :4] = torch.tensor([float("inf"), 1e30, -1e-3, 65504.0])
+    bf16, f16 = load(NARROW).run([x])
+    assert torch.equal(bf16, x.bfloat16().float()) and torch.equal(f16, x.half().float())
+    x[0, 0] = float("nan")
+    assert all(narrow[0, 0].isnan() for narrow in load(NARROW).run([x]))
