@@ -31,10 +31,11 @@ def apply_rewrites(module: ir.Operation, rewrites: dict[str, Sequence[Rewrite]])
     """
     changed = False
     for _ in range(MAX_SWEEPS):
-        if not _sweep(module, rewrites):
+        fired = _sweep(module, rewrites)
+        erase_unused(module)  # also what rewrites built before they gave up
+        if not fired:
             return changed
         changed = True
-        erase_unused(module)
     raise PassError(f"rewrites of {', '.join(sorted(rewrites))} did not settle after {MAX_SWEEPS} sweeps")
 
 
