@@ -1,7 +1,5 @@
 """Contractions."""
 
-# pyright: reportInvalidTypeForm=false  (the annotations of an op's fields are IRDL, not types)
-
 from typing import Any
 
 from torch_mlir import ir

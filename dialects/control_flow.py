@@ -1,7 +1,5 @@
 """Control flow with regions and carried values. A Python loop is one op however often it runs."""
 
-# pyright: reportInvalidTypeForm=false  (the annotations of an op's fields are IRDL, not types)
-
 from collections.abc import Sequence
 from typing import Any
 

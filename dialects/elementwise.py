@@ -4,8 +4,6 @@ Semantics are PyTorch's for the op of the same name: `maximum`, `minimum` and `r
 `mod` takes the divisor's sign and `rem` the dividend's, integer `div` truncates.
 """
 
-# pyright: reportInvalidTypeForm=false  (the annotations of an op's fields are IRDL, not types)
-
 from typing import Any
 
 from torch_mlir import ir

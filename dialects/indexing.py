@@ -1,7 +1,5 @@
 """Ops whose addresses depend on data. Indices out of range are an error at run time, as in PyTorch."""
 
-# pyright: reportInvalidTypeForm=false  (the annotations of an op's fields are IRDL, not types)
-
 from typing import Any
 
 from torch_mlir import ir

@@ -1,7 +1,5 @@
 """Kernels: the region that becomes one, and its launch after lowering."""
 
-# pyright: reportInvalidTypeForm=false  (the annotations of an op's fields are IRDL, not types)
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Composites that stay whole until `jic-decompose`: normalisations, softmax, attention."""
 
-# pyright: reportInvalidTypeForm=false  (the annotations of an op's fields are IRDL, not types)
-
 from collections.abc import Sequence
 from typing import Any
 

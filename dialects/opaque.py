@@ -1,7 +1,5 @@
 """Ops without a lowering of their own."""
 
-# pyright: reportInvalidTypeForm=false  (the annotations of an op's fields are IRDL, not types)
-
 from collections.abc import Sequence
 from typing import Any
 

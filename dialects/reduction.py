@@ -1,7 +1,5 @@
 """Reductions and scans along dimensions."""
 
-# pyright: reportInvalidTypeForm=false  (the annotations of an op's fields are IRDL, not types)
-
 from typing import Any
 
 from torch_mlir import ir

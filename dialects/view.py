@@ -1,7 +1,5 @@
 """View ops: they move elements and compute nothing."""
 
-# pyright: reportInvalidTypeForm=false  (the annotations of an op's fields are IRDL, not types)
-
 from collections.abc import Sequence
 from math import prod
 from typing import Any

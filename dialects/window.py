@@ -4,8 +4,6 @@
 high entry for each spatial dim: `[low0, high0, low1, high1, …]`.
 """
 
-# pyright: reportInvalidTypeForm=false  (the annotations of an op's fields are IRDL, not types)
-
 from typing import Any
 
 from torch_mlir import ir
