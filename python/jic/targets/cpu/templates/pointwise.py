@@ -10,7 +10,8 @@ A space that merges into one axis is walked as one range. Big results are writte
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from torch_mlir import ir
 
@@ -25,6 +26,7 @@ from ..functions import CpuFunctions
 from ..kernel import Buffer, Kernel, KernelModule, Launch, Lowered
 from ..machine import ELEMENT_BYTES, Machine
 from ._tasks import chunk_size, delinearize, lanes_loop, streams, total
+from ._tile import TileMemory, tile_axis, walk_tiles
 
 
 def lower(region: Region, name: str, kernels: KernelModule, machine: Machine) -> Lowered:
@@ -57,28 +59,34 @@ def emit(
 
     with kernels.function(name, buffers) as kernel:
 
-        def point(variables: dict[int, ir.Value], lane: int, mask: ir.Value | None) -> None:
-            memory = Memory(
-                buffers=kernel.buffers,
-                variables=variables,
-                lane=lane,
-                width=width,
-                mask=mask,
-                status=kernel.buffers[-1] if found.indexed else None,
-                nontemporal=streaming,
-            )
+        def point(
+            variables: dict[int, ir.Value], mask: ir.Value | None, tile: dict[str, Any] | None = None
+        ) -> None:
+            common: dict[str, Any] = {
+                "buffers": kernel.buffers,
+                "variables": variables,
+                "lane": axes[-1].variable,
+                "width": width,
+                "mask": mask,
+                "status": kernel.buffers[-1] if found.indexed else None,
+                "nontemporal": streaming,
+            }
+            memory = Memory(**common) if tile is None else TileMemory(**common, **tile)
             evaluator = Evaluator(region, memory, CpuFunctions(machine))
             values = [evaluator.value(*root) for root in roots]
             for value, (node, _), at, result in zip(values, roots, stores, results, strict=True):
                 memory.store(region.arguments + result, at, value, region.nodes[node].element)
 
-        tasks = walk(kernel, axes, width, point)
+        across = tile_axis(region, axes, found)
+        tasks = walk(kernel, axes, width, point) if across is None else walk_tiles(kernel, axes, across, width, point)
     cost = int(region_ns(region, ELEMENT_BYTES))
     return Launch(name, launch_buffers(region, found.indexed), region.arguments, tasks, cost)
 
 
-def walk(kernel: Kernel, axes: list[Axis], width: int, point) -> int:
-    """Emit the loops over `axes`, calling `point(variables, lane, mask)` for each vector; returns the number of tasks."""
+def walk(
+    kernel: Kernel, axes: list[Axis], width: int, point: Callable[[dict[int, ir.Value], ir.Value | None], None]
+) -> int:
+    """Emit the loops over `axes`, calling `point(variables, mask)` for each vector; returns the number of tasks."""
     lane = axes[-1]
     if len(axes) == 1:
         chunk = chunk_size(lane.size, 1, width)
@@ -87,7 +95,7 @@ def walk(kernel: Kernel, axes: list[Axis], width: int, point) -> int:
         high = ops.binary("arith.minsi", high, ops.index(lane.size))
 
         def flat(i: ir.Value, mask: ir.Value | None, _: list[ir.Value]) -> list[ir.Value]:
-            point({lane.variable: i}, lane.variable, mask)
+            point({lane.variable: i}, mask)
             return []
 
         lanes_loop(low, high, lane.size, width, flat)
@@ -105,7 +113,7 @@ def walk(kernel: Kernel, axes: list[Axis], width: int, point) -> int:
 
         def one_row(r: ir.Value, _: list[ir.Value]) -> list[ir.Value]:
             def vector(i: ir.Value, mask: ir.Value | None, _: list[ir.Value]) -> list[ir.Value]:
-                point({**positions, row.variable: r, lane.variable: i}, lane.variable, mask)
+                point({**positions, row.variable: r, lane.variable: i}, mask)
                 return []
 
             lanes_loop(ops.index(0), ops.index(lane.size), lane.size, width, vector)
