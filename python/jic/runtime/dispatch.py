@@ -113,11 +113,14 @@ def spec_of(value: Any) -> ArgumentSpec:
     value, anything else by identity.
 
     Raises:
-        ValueError: a tensor that no variant can match (a subclass, another layout, an unknown dtype or device).
+        ValueError: a tensor that no variant can match (a subclass, another layout, an unknown dtype or device, a view
+            whose memory holds other values).
     """
     if isinstance(value, torch.Tensor):
         if type(value) not in (torch.Tensor, torch.nn.Parameter) or value.layout is not torch.strided:
             raise ValueError(f"a {type(value).__name__} of layout {value.layout} cannot be dispatched")
+        if value.is_neg() or value.is_conj():
+            raise ValueError("a view with a negative or conjugate bit cannot be dispatched")
         spec = TensorSpec.of(value)
         spec.native()
         return spec
