@@ -288,6 +288,9 @@ class Grower:
             return False  # somebody needs it in memory anyway
         if node.name in VIEWS:
             return True
+        if node.name == "reshape":
+            above = graph.producers(index)[0]
+            return above >= 0 and graph.nodes[above].name in VIEWS and self._copyable(above)
         if node.name not in CHEAP:
             return False
         small = ("constant", "broadcast", "iota")

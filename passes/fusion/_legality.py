@@ -77,9 +77,12 @@ def rebroadcast(
 
 
 def splits_only(source: Shape, target: Shape) -> bool:
-    """True if a reshape `source -> target` only splits dims, so that it may stand on a computed value."""
+    """True if a reshape `source -> target` only splits dims, or drops and adds dims of size 1.
+
+    Then it may stand on a computed value.
+    """
     groups = factor_groups(source, target)
-    return groups is not None and all(len(old) == 1 for old, _ in groups)
+    return groups is not None and all(sum(source[d] != 1 for d in old) <= 1 for old, _ in groups)
 
 
 def reads_as(source: Shape, dims: Sequence[int], result: Shape, reduced: Shape, kept: Sequence[int]) -> bool:

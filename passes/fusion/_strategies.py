@@ -23,7 +23,7 @@ def fusion_pipeline(strategy: str = "default", max_fusion_size: int = 64) -> str
         raise ConfigError(f"fusion strategy is {strategy!r}, expected one of {', '.join(STRATEGIES)}")
     if not isinstance(max_fusion_size, int) or max_fusion_size < 1:
         raise ConfigError(f"max_fusion_size is {max_fusion_size!r}, expected an integer of at least 1")
-    passes = ["jic-split-reduction"] if strategy in ("default", "aggressive") else []
+    passes = ["jic-hoist-reshapes", "jic-split-reduction"] if strategy in ("default", "aggressive") else []
     if strategy == "custom" or (strategy != "none" and rules.registered()):
         passes.append("jic-apply-rules")
     if strategy in ("default", "aggressive"):
