@@ -171,7 +171,7 @@ NB_MODULE(_native, m) {
         Thresholds::steal = steal;
         Thresholds::release_gil = release_gil;
       },
-      "step"_a = 6000, "segment"_a = 20000, "steal"_a = 500000, "release_gil"_a = 20000,
+      "step"_a = 3000, "segment"_a = 8000, "steal"_a = 500000, "release_gil"_a = 20000,
       "Costs in ns from which work is shared among threads: of one step, of consecutive steps, of a thread's share that others may take; and "
       "from which the GIL is released. Holds for programs made afterwards.");
 

@@ -9,7 +9,7 @@
 
 namespace jic {
 
-std::atomic<int64_t> Thresholds::step{6000}, Thresholds::segment{20000}, Thresholds::steal{500000}, Thresholds::release_gil{20000};
+std::atomic<int64_t> Thresholds::step{3000}, Thresholds::segment{8000}, Thresholds::steal{500000}, Thresholds::release_gil{20000};
 
 namespace {
 

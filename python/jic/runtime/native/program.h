@@ -74,7 +74,8 @@ struct Frame {
 };
 
 struct Thresholds {
-  // What a fork and join, and a step's barrier, must save. In ns of work on one core.
+  // From which work (in ns on one core) threads are asked. Measured on two cores: a fork and join costs 2.5 us while the threads still
+  // spin, a barrier 0.1 us; 8 us of work forked took 6.8 us.
   static std::atomic<int64_t> step, segment, steal, release_gil;
 };
 
