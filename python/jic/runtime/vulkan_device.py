@@ -252,11 +252,14 @@ class Device:
         stage = vk.PipelineShaderStageCreateInfo(stage=vk.SHADER_STAGE_COMPUTE, module=module, pName=entry.encode())
         info = vk.ComputePipelineCreateInfo(stage=stage, layout=layout, basePipelineIndex=-1)
         handle = c_uint64()
-        vk.check(
-            self.api.vkCreateComputePipelines(self._handle, self._pipeline_cache, 1, byref(info), None, byref(handle)),
-            f"vkCreateComputePipelines of kernel '{entry}'",
+        result = self.api.vkCreateComputePipelines(
+            self._handle, self._pipeline_cache, 1, byref(info), None, byref(handle)
         )
-        return Pipeline(handle.value, layout, set_layout, module, bindings)
+        made = Pipeline(handle.value, layout, set_layout, module, bindings)
+        if result:
+            self.free_pipelines([made])
+        vk.check(result, f"vkCreateComputePipelines of kernel '{entry}'")
+        return made
 
     def free_pipelines(self, pipelines: Iterable[Pipeline]) -> None:
         for p in pipelines:
