@@ -117,14 +117,14 @@ def _show_running_statistics(node: Node) -> None:
     op = aten._native_batch_norm_legit_functional.default
     with graph.inserting_before(node), value.fake_mode:
         call = graph.call_function(op, (*args[:5], True, args[6], args[7]))
-        call.meta = {**node.meta, "val": op(*_values(call.args))}
+        call.meta = _meta(node, op(*_values(call.args)))
         parts = {}
         for i in (0, 3, 4):
             parts[i] = graph.call_function(operator.getitem, (call, i))
-            parts[i].meta = {**node.meta, "val": call.meta["val"][i]}
+            parts[i].meta = _meta(node, call.meta["val"][i])
         for i, statistic in ((3, mean), (4, var)):
             write = graph.call_function(aten.copy_.default, (statistic, parts[i]))
-            write.meta = {**node.meta, "val": statistic.meta["val"]}  # type: ignore[union-attr]
+            write.meta = _meta(node, statistic.meta["val"])  # type: ignore[union-attr]
     node.replace_all_uses_with(parts[0])
     graph.erase_node(node)
 
@@ -189,7 +189,7 @@ class _Rewriter:
         graph = self.graph.graph
         with graph.inserting_before(node):
             new = graph.call_function(functional, node.args, dict(node.kwargs))
-            new.meta = dict(node.meta)  # `val` stays the target's: its storage tells who aliases it
+            new.meta = _meta(node, value)  # the target's value: its storage tells who aliases it
             try:
                 with value.fake_mode:
                     computed = functional(*_values(node.args), **_values(node.kwargs))
@@ -199,7 +199,7 @@ class _Rewriter:
                 raise CaptureError(f"{node.target} changes the shape of its target", **_at(node))
             if computed.dtype != value.dtype:
                 converted = graph.call_function(aten.to.dtype, (new, value.dtype))
-                converted.meta = dict(node.meta)
+                converted.meta = _meta(node, value)
                 new.meta["val"] = computed
                 new = converted
         target = self.same_tensor(node)
@@ -235,6 +235,11 @@ def _functional(op: torch._ops.OpOverload) -> torch._ops.OpOverload | None:
     if [a.name for a in found._schema.arguments] != [a.name for a in op._schema.arguments]:
         return None
     return None if found._schema.is_mutable else found
+
+
+def _meta(node: Node, value: Any) -> dict[str, Any]:
+    """What a node that replaces `node` carries; torch's other entries describe `node`'s own value."""
+    return {"val": value, "location": node.meta.get("location", "")}
 
 
 def _values(arguments: Any) -> Any:

@@ -238,7 +238,8 @@ def _nearest(c: Conversion, x: ir.Value, n: int, scales: Sequence[float | None])
         if size == out and scales[i] in (None, 1.0):
             continue
         # As ATen computes it, in f32.
-        scale = torch.tensor(1.0 / scales[i] if scales[i] else size / out, dtype=torch.float32)
+        given = scales[i]
+        scale = torch.tensor(1.0 / given if given else size / out, dtype=torch.float32)
         index = (torch.arange(out, dtype=torch.float32) * scale).floor().to(torch.int64).clamp(max=size - 1)
         times = out // size
         if out % size == 0 and torch.equal(index, torch.arange(out) // times):

@@ -1,0 +1,125 @@
+"""In-place ops: on intermediates, on inputs, on buffers, and through views."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from jic.errors import CaptureError
+from jic.frontend import trace
+from support.frontend import aten_calls, check
+from torch import nn
+
+
+def relu_in_place(x):
+    return nn.functional.relu(x + 1, inplace=True)
+
+
+def chain(x):
+    y = x * 2
+    y += 1
+    y.clamp_(max=1).mul_(x)
+    return y, y.t()
+
+
+def wider_operand(x):
+    y = x + 1
+    y += torch.ones(4, dtype=torch.float64)
+    return y
+
+
+def mutated_argument(x):
+    x.add_(1)
+    x.mul_(2)
+    return x, x[0], x * 3
+
+
+def argument_through_a_slice(x):
+    x[:, 1] = 3.0
+    return x + 1
+
+
+def argument_through_a_view(x):
+    x.add_(1)
+    v = x.view(-1)
+    v.mul_(2)
+    return v
+
+
+def intermediate_through_a_view(x):
+    y = x * 2
+    v = y[0]
+    v.add_(1)
+    return y
+
+
+def element(x):
+    z = torch.zeros(3)
+    z[0] = 1
+    return x + z[0]
+
+
+def out_argument(x):
+    torch.add(x, 1, out=x)
+    return x
+
+
+def copied(x):
+    y = torch.empty_like(x)
+    y.copy_(x[0])
+    return y
+
+
+@pytest.mark.parametrize(
+    "fn",
+    [
+        relu_in_place,
+        chain,
+        wider_operand,
+        mutated_argument,
+        argument_through_a_slice,
+        argument_through_a_view,
+        intermediate_through_a_view,
+        element,
+        out_argument,
+        copied,
+    ],
+)
+def test_matches_eager(fn):
+    _, module = check(fn, torch.randn(3, 4))
+    assert not aten_calls(module)
+
+
+def test_two_arguments():
+    def fn(x, y):
+        x.copy_(y)
+        y.add_(x)
+        return x - y
+
+    traced, _ = check(fn, torch.randn(3), torch.randn(3))
+    assert [i for i, _ in traced.mutations] == [0, 1]
+
+
+def test_batch_norm_in_training_updates_its_statistics():
+    ours, theirs = nn.BatchNorm2d(3), nn.BatchNorm2d(3)
+    x = torch.randn(2, 3, 4, 4)
+    traced = trace(ours, (x,))
+    assert {traced.inputs[i].name for i, _ in traced.mutations} == {
+        "running_mean",
+        "running_var",
+        "num_batches_tracked",
+    }
+    assert torch.equal(ours.running_mean, theirs.running_mean)  # tracing changes nothing
+    from jic import dialects
+    from jic.frontend.importer import import_graph
+    from support.frontend import run
+
+    module = import_graph(traced, dialects.context())
+    assert not aten_calls(module)
+    torch.testing.assert_close(run(traced, module, (x,), {}), theirs(x))
+    torch.testing.assert_close(ours.state_dict(), theirs.state_dict())
+
+
+def test_arguments_that_share_memory_are_refused():
+    x = torch.randn(4)
+    with pytest.raises(CaptureError, match="view"):
+        trace(lambda a, b: a.add_(1) + b, (x, x[:]))
