@@ -455,7 +455,15 @@ RESIDUAL = [
 ]
 
 
-@pytest.mark.parametrize("pipeline", ("jic-fold-conv-batch-norm", "jic-decompose,jic-conv-layout", ",".join(ALL)))
+@pytest.mark.parametrize(
+    "pipeline",
+    (
+        "jic-fold-conv-batch-norm{scale=filter}",
+        "jic-fold-conv-batch-norm{scale=output}",
+        "jic-decompose,jic-conv-layout",
+        ",".join(ALL),
+    ),
+)
 def test_residual_net(pipeline: str) -> None:
     module = module_of(RESIDUAL, residual_net)
     simplified = run_passes(module, pipeline)

@@ -120,7 +120,7 @@ def convert(x: Array, type_: ir.Type) -> Array:
         return x != 0
     if isinstance(type_, ir.IntegerType) and np.issubdtype(x.dtype, np.floating):
         whole = np.trunc(x.astype(np.float64))
-        info = np.iinfo(target)
+        info = np.iinfo(target)  # pyright: ignore[reportCallIssue]
         # The upper bound is a power of two, exact in f64; a NaN fails both comparisons.
         if not ((whole >= float(info.min)) & (whole < float(info.max) + (1 if info.bits < 64 else 0))).all():
             raise Undefined
@@ -135,7 +135,7 @@ def view(op: ir.Operation, operands: list[Array]) -> Array:
     if name == "transpose":
         return x.transpose(ints(op, "permutation"))
     if name == "reverse":
-        return np.flip(x, ints(op, "dims"))
+        return np.flip(x, tuple(ints(op, "dims")))
     if name == "concat":
         return np.concatenate(operands, attribute(op, "dim"))
     if name == "pad":

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from torch_mlir import ir
+from torch_mlir.passmanager import PassManager
 
 from jic.errors import PassError
 
@@ -90,6 +91,14 @@ def erase_unused(module: ir.Operation) -> int:
                 op.erase()
                 erased += 1
     return erased
+
+
+def run_upstream(module: ir.Operation, name: str) -> None:
+    """Run an upstream pass on all of `module`, without verifying (whoever runs the jic pass does)."""
+    with module.context:
+        manager = PassManager.parse(f"any({name})")
+    manager.enable_verifier(False)
+    manager.run(module)
 
 
 def is_pure(op: ir.Operation) -> bool:

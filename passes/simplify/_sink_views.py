@@ -30,6 +30,8 @@ def sink_reshapes(op: ir.Operation) -> ir.Value | None:
         if shape(other.operands[0]) != before:
             return None
     forced = any(_comes_from_matmul(r.operands[0]) and has_one_use(r.results[0]) for r in reshapes)
+    if not forced and not all(defining(v, "reshape", "broadcast", "constant") for v in op.operands):
+        return None
 
     def rewritten(value: ir.Value) -> ir.Value | None:
         if inner := defining(value, "reshape"):
@@ -63,6 +65,9 @@ def sink_transposes(
         return None
     before = shape(transposes[0].operands[0])
     inverse = sorted(range(len(permutation)), key=permutation.__getitem__)
+    forced = force(op, permutation)
+    if not forced and not all(defining(v, "transpose", "broadcast", "constant") for v in op.operands):
+        return None
 
     def rewritten(value: ir.Value) -> ir.Value | None:
         if inner := defining(value, "transpose"):
@@ -73,7 +78,7 @@ def sink_transposes(
             dims = [permutation[d] for d in ints(inner, "dims")]
             order = sorted(range(len(dims)), key=dims.__getitem__)
             return build.broadcast(build.transpose(inner.operands[0], order), before, [dims[i] for i in order])
-        return build.transpose(value, inverse) if force(op, permutation) else None
+        return build.transpose(value, inverse) if forced else None
 
     result = _rebuilt(op, rewritten)
     return None if result is None else build.transpose(result, permutation)

@@ -7,12 +7,11 @@ from functools import partial
 from typing import Literal
 
 from torch_mlir import ir
-from torch_mlir.passmanager import PassManager
 
 from jic.dialects import build
 
 from ..base import Pass, functions, walk
-from ._rewrite import apply_rewrites, attribute, by_name, defining, ints, is_static, shape
+from ._rewrite import apply_rewrites, attribute, by_name, defining, ints, is_static, run_upstream, shape
 from ._sink_views import ELEMENTWISE, sink_transposes
 from .fold_views import fold_broadcast, fold_reshape, fold_transpose
 
@@ -57,8 +56,7 @@ class ConvLayout(Pass):
             (" ".join(ELEMENTWISE), lambda op: sink_transposes(op, force)),
         ]
         apply_rewrites(module, by_name(table))
-        with module.context:  # one transpose for all users of an entry
-            PassManager.parse("any(cse)").run(module)
+        run_upstream(module, "cse")  # one transpose for all users of an entry
 
 
 def _inverse(permutation: list[int]) -> list[int]:

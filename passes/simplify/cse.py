@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from torch_mlir import ir
-from torch_mlir.passmanager import PassManager
 
 from ..base import Pass, functions, walk
+from ._rewrite import run_upstream
 
 COMMUTATIVE = frozenset(f"jic.{name}" for name in ("add", "mul", "maximum", "minimum", "and", "or", "xor"))
 # What each comparison is with its sides exchanged.
@@ -30,8 +30,7 @@ class CommonSubexpressionElimination(Pass):
     def apply(self, module: ir.Operation) -> None:
         for function in functions(module):
             _order(function)
-        with module.context:
-            PassManager.parse("any(cse)").run(module)
+        run_upstream(module, "cse")
 
 
 def _order(function: ir.Operation) -> None:

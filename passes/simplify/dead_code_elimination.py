@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch_mlir import ir
-from torch_mlir.passmanager import PassManager
 
 from jic.dialects import build
 
 from ..base import Pass, functions, walk
-from ._rewrite import is_pure, used
+from ._rewrite import is_pure, run_upstream, used
 
 # What gives a kernel its kind; without it the kernel is pointwise.
 _ROOTS = {
@@ -46,8 +45,7 @@ class DeadCodeElimination(Pass):
     def apply(self, module: ir.Operation) -> None:
         changed = True
         while changed:
-            with module.context:
-                PassManager.parse("any(trivial-dce)").run(module)
+            run_upstream(module, "trivial-dce")
             changed = _step(module)
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
+from math import prod
+from typing import Literal
 
 from torch_mlir import ir
 
@@ -22,15 +25,20 @@ class FoldConvBatchNorm(Pass):
 
     A per-channel bias between the two is folded too. The convolution must be in layout `nchw` and, like the bias addition, have
     no other use. Half types compute scale and bias in f32. Results differ from the unfolded ones by rounding.
+
+    Weights are inputs of the program, so a scaled filter is computed in every call. `scale` says what is scaled: the
+    `filter`; the `output`, where fusion makes it part of the convolution's kernel; or, with `auto`, the filter if it has at most
+    a quarter of the output's elements.
     """
 
     name = "jic-fold-conv-batch-norm"
+    scale: Literal["auto", "filter", "output"] = "auto"
 
     def apply(self, module: ir.Operation) -> None:
-        apply_rewrites(module, {"batch_norm": [_fold]})
+        apply_rewrites(module, {"batch_norm": [partial(_fold, self.scale)]})
 
 
-def _fold(op: ir.Operation) -> ir.Value | None:
+def _fold(scaled: str, op: ir.Operation) -> ir.Value | None:
     source = op.operands[0]
     if not is_static(*op.operands) or not has_one_use(source):
         return None
@@ -50,22 +58,24 @@ def _fold(op: ir.Operation) -> ir.Value | None:
     scale = build.elementwise("rsqrt", build.elementwise("add", var, build.splat_like(var, attribute(op, "epsilon"))))
     if affine:
         scale = build.elementwise("mul", affine[0], scale)
-    weight = conv.operands[1]
-    scaled = build.elementwise("mul", build.convert(weight, wide), build.broadcast(scale, shape(weight), [0]))
-    new_conv = build.conv(
-        conv.operands[0],
-        build.convert(scaled, element(weight)),
-        *(ints(conv, name) for name in ("stride", "padding", "dilation")),
-        attribute(conv, "groups"),
-    )
+    weight, out = conv.operands[1], shape(source)
+    if scaled == "filter" or (scaled == "auto" and 4 * prod(shape(weight)) <= prod(out)):
+        product = build.elementwise("mul", build.convert(weight, wide), build.broadcast(scale, shape(weight), [0]))
+        windows = (ints(conv, name) for name in ("stride", "padding", "dilation"))
+        normalised = build.conv(
+            conv.operands[0], build.convert(product, element(weight)), *windows, attribute(conv, "groups")
+        )
+    else:
+        channels = build.broadcast(build.convert(scale, element(source)), out, [1])
+        normalised = build.elementwise("mul", conv.results[0], channels)
     if bias is None:
         shift = build.elementwise("neg", build.elementwise("mul", mean, scale))
     else:
         shift = build.elementwise("mul", build.elementwise("sub", build.convert(bias, wide), mean), scale)
     if len(affine) > 1:
         shift = build.elementwise("add", shift, affine[1])
-    shift = build.broadcast(build.convert(shift, element(source)), shape(source), [1])
-    return build.elementwise("add", new_conv, shift)
+    shift = build.broadcast(build.convert(shift, element(source)), out, [1])
+    return build.elementwise("add", normalised, shift)
 
 
 def _per_channel(value: ir.Value) -> ir.Value | None:

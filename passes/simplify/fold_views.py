@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
+import numpy as np
 from torch_mlir import ir
 
 from jic.dialects import build
@@ -30,7 +31,8 @@ class FoldViews(Pass):
     broadcast that repeats nothing are reshapes. Transposes and slices go above broadcasts, where there is less to move. A
     reshape sinks below an elementwise op whose other operands are the same reshape, or constants and broadcasts that can be
     written in the shape before it, so that it meets the reshape that undoes it; transposes do so likewise. `slice` of
-    `concat` reads the part it needs, and a `concat` of adjoining slices is one slice.
+    `concat` reads the part it needs, a `concat` of adjoining slices is one slice, and so is an `index_select` of constant
+    indices in even steps.
     """
 
     name = "jic-fold-views"
@@ -49,6 +51,7 @@ class FoldViews(Pass):
             ("pad", _pad),
             ("concat", _concat),
             ("concat", _concat_of_slices),
+            ("index_select", _index_select),
             ("matmul", absorb_transposes),
             (" ".join(ELEMENTWISE), sink_reshapes),
             (" ".join(ELEMENTWISE), sink_transposes),
@@ -211,8 +214,8 @@ def _concat(op: ir.Operation) -> ir.Value | None:
 
 def _concat_of_slices(op: ir.Operation) -> ir.Value | None:
     dim, out = attribute(op, "dim"), op.results[0]
-    parts = [defining(v, "slice") for v in op.operands]
-    if any(part is None for part in parts) or not is_static(out):
+    parts = [part for v in op.operands if (part := defining(v, "slice"))]
+    if len(parts) < len(op.operands) or not is_static(out):
         return None
     source, offsets, strides = parts[0].operands[0], ints(parts[0], "offsets"), ints(parts[0], "strides")
     if not is_static(source):
@@ -223,3 +226,26 @@ def _concat_of_slices(op: ir.Operation) -> ir.Value | None:
             return None
         expected[dim] += strides[dim] * shape(part.results[0])[dim]
     return build.slice_(source, offsets, shape(out), strides)
+
+
+def _index_select(op: ir.Operation) -> ir.Value | None:
+    """Constant indices `first, first + step, …` read a slice."""
+    source, indices = op.operands
+    constant = defining(indices, "constant")
+    if constant is None or not is_static(source, indices, op.results[0]) or 0 in shape(indices):
+        return None
+    array = constants.read(constant.attributes["value"])
+    if array is None or (array.size == 1 and prod(shape(indices)) > 1):
+        return None
+    dim, positions = attribute(op, "dim"), array.reshape(-1).astype(np.int64)
+    size = shape(source)[dim]
+    if (positions < -size).any() or (positions >= size).any():
+        return None  # an error at run time
+    positions = np.where(positions < 0, positions + size, positions)
+    steps = np.diff(positions)
+    step = int(steps[0]) if steps.size else 1
+    if step < 1 or (steps != step).any():
+        return None
+    offsets, sizes, strides = [0] * len(shape(source)), shape(source), [1] * len(shape(source))
+    offsets[dim], sizes[dim], strides[dim] = int(positions[0]), positions.size, step
+    return build.reshape(build.slice_(source, offsets, sizes, strides), shape(op.results[0]))

@@ -133,7 +133,7 @@ def _integer_division(op: ir.Operation) -> ir.Value | None:
     type_, name = element(value), op.name[4:]
     number = None if is_float(type_) or not is_static(rhs) else splat(rhs)
     shift = None if number is None else _log2(number)
-    if not shift:
+    if number is None or not shift:
         return None
     mask, by = build.splat_like(rhs, number - 1), build.splat_like(rhs, shift)
     if is_unsigned(type_) or name == "mod":

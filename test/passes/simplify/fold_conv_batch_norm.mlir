@@ -1,4 +1,5 @@
 // RUN: jic-opt %s --jic-fold-conv-batch-norm | filecheck %s
+// RUN: jic-opt %s --jic-fold-conv-batch-norm=scale=output | filecheck %s --check-prefix=OUTPUT
 
 // CHECK-LABEL: func.func @folds
 // CHECK: %[[R:.*]] = "jic.rsqrt"
@@ -9,6 +10,12 @@
 // CHECK: "jic.sub"(%arg2, %arg3)
 // CHECK: "jic.add"(%[[C]], %{{.*}}) : (tensor<2x4x8x8xf32>
 // CHECK-NOT: jic.batch_norm
+// OUTPUT-LABEL: func.func @folds
+// OUTPUT: %[[C:.*]] = "jic.conv"(%arg0, %arg1)
+// OUTPUT: %[[M:.*]] = "jic.mul"(%[[C]], %{{.*}}) : (tensor<2x4x8x8xf32>
+// OUTPUT: "jic.add"(%[[M]], %{{.*}}) : (tensor<2x4x8x8xf32>
+// OUTPUT-NOT: jic.batch_norm
+// OUTPUT: return
 func.func @folds(%x: tensor<2x3x8x8xf32>, %w: tensor<4x3x1x1xf32>, %b: tensor<4xf32>, %m: tensor<4xf32>, %v: tensor<4xf32>, %g: tensor<4xf32>) -> tensor<2x4x8x8xf32> {
   %0 = "jic.conv"(%x, %w) {stride = array<i64: 1, 1>, padding = array<i64: 0, 0, 0, 0>, dilation = array<i64: 1, 1>, groups = 1 : i64, layout = "nchw"} : (tensor<2x3x8x8xf32>, tensor<4x3x1x1xf32>) -> tensor<2x4x8x8xf32>
   %1 = "jic.broadcast"(%b) {dims = array<i64: 1>} : (tensor<4xf32>) -> tensor<2x4x8x8xf32>

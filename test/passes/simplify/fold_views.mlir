@@ -89,3 +89,16 @@ func.func @keys(%q: tensor<8x5x8xf32>, %k: tensor<2x4x5x8xf32>) -> tensor<8x5x5x
   %2 = "jic.matmul"(%q, %1) {transpose_lhs = false, transpose_rhs = false} : (tensor<8x5x8xf32>, tensor<8x8x5xf32>) -> tensor<8x5x5xf32>
   return %2 : tensor<8x5x5xf32>
 }
+
+// Indices in even steps are a slice; negative ones count from the end; an index out of range stays an error.
+// CHECK-LABEL: func.func @indices
+// CHECK: %[[S:.*]] = "jic.slice"(%arg0) {offsets = array<i64: 1>, strides = array<i64: 2>} : (tensor<8xf32>) -> tensor<4xf32>
+// CHECK: "jic.reshape"(%[[S]]) : (tensor<4xf32>) -> tensor<2x2xf32>
+// CHECK: jic.index_select
+func.func @indices(%x: tensor<8xf32>) -> (tensor<2x2xf32>, tensor<2xf32>) {
+  %0 = "jic.constant"() {value = dense<[[1, 3], [5, -1]]> : tensor<2x2xi64>} : () -> tensor<2x2xi64>
+  %1 = "jic.index_select"(%x, %0) {dim = 0 : i64} : (tensor<8xf32>, tensor<2x2xi64>) -> tensor<2x2xf32>
+  %2 = "jic.constant"() {value = dense<[7, 8]> : tensor<2xi64>} : () -> tensor<2xi64>
+  %3 = "jic.index_select"(%x, %2) {dim = 0 : i64} : (tensor<8xf32>, tensor<2xi64>) -> tensor<2xf32>
+  return %1, %3 : tensor<2x2xf32>, tensor<2xf32>
+}
