@@ -510,6 +510,23 @@ def test_random_programs_keep_their_meaning(body, strategy, size):
         check_same(made, compile_(made, strategy, size), SHAPES, 1e-4)
 
 
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(programs(), st.sampled_from(["none", "default", "aggressive"]), st.sampled_from([5, 64]))
+def test_every_kernel_that_fusion_forms_lowers_and_runs(body, strategy, size):
+    pytest.importorskip("jic.runtime._native")
+    from jic.runtime import Artifact, Program
+    from jic.targets.cpu.compile import compile_module
+
+    with CONTEXT, ir.Location.unknown(CONTEXT):
+        made = module(SHAPES, body)
+        code = compile_module(compile_(made, strategy, size))
+        program = Program(Artifact(code.manifest, code.code, code.constants))
+        generator = torch.Generator().manual_seed(0)
+        inputs = [torch.rand(shape, generator=generator) * 2 - 1 for shape in SHAPES]
+        for e, f in zip(interpret(made, *inputs), program.run(inputs), strict=True):
+            torch.testing.assert_close(f, e, rtol=1e-3, atol=1e-3, equal_nan=True)
+
+
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("size", [2, 8, 64])
 def test_tangled_cheap_ops(seed, size):
