@@ -61,10 +61,9 @@ def _fold(scaled: str, op: ir.Operation) -> ir.Value | None:
     weight, out = conv.operands[1], shape(source)
     if scaled == "filter" or (scaled == "auto" and 4 * prod(shape(weight)) <= prod(out)):
         product = build.elementwise("mul", build.convert(weight, wide), build.broadcast(scale, shape(weight), [0]))
-        windows = (ints(conv, name) for name in ("stride", "padding", "dilation"))
-        normalised = build.conv(
-            conv.operands[0], build.convert(product, element(weight)), *windows, attribute(conv, "groups")
-        )
+        stride, padding, dilation = (ints(conv, name) for name in ("stride", "padding", "dilation"))
+        weight = build.convert(product, element(weight))
+        normalised = build.conv(conv.operands[0], weight, stride, padding, dilation, attribute(conv, "groups"))
     else:
         channels = build.broadcast(build.convert(scale, element(source)), out, [1])
         normalised = build.elementwise("mul", conv.results[0], channels)
