@@ -39,11 +39,8 @@ def contraction(plan: Plan) -> list[Loop]:
     ]
     blocks = Loop(plan.depth // block if block else 0, s.channel * block, window.taps * step)
     channel = Loop(block, s.channel, plan.width)
-    # a few channels far apart: the taps of a row make the better inner loop
-    few = s.channel != 1 and plan.depth <= 4 and columns > 1
-    loops = [blocks, channel, *taps] if few else [blocks, *taps, channel]
     merged: list[Loop] = []
-    for loop in loops:
+    for loop in [blocks, *taps, channel]:
         if loop.trips == 1:
             continue
         last = merged[-1] if merged else None
@@ -196,12 +193,17 @@ class _Sums:
         def weights(j: int, k: g.Index) -> ir.Value:
             return g.load(self.packed, g.add(g.add(filter_, g.mul(k, first.filter)), j * lanes), lanes)
 
-        unroll = _unroll(first.trips, tile.pixels * tile.vectors)
+        unroll = _unroll(first, tile.pixels * tile.vectors, self.plan.strides.column * window.stride[2])
         return emit_micro_kernel(tile.pixels, tile.vectors, 0, first.trips, initial, pixel, weights, unroll)
 
 
-def _unroll(trips: int, accumulators: int) -> int:
-    """Steps an iteration: all of a short loop, else about sixty multiply-adds."""
-    if trips * accumulators <= 200:
-        return max(1, trips)
-    return max(1, min(8, 60 // accumulators))
+def _unroll(loop: Loop, accumulators: int, distance: int) -> int:
+    """Steps an iteration: all of a short loop, else about sixty multiply-adds.
+
+    But no more than from a pixel to the next, `distance` apart: LLVM would keep what two of them share in registers that
+    the accumulators need.
+    """
+    steps = loop.trips if loop.trips * accumulators <= 200 else min(8, 60 // accumulators)
+    if loop.source and distance % loop.source == 0:
+        steps = min(steps, distance // loop.source)
+    return max(1, steps)
