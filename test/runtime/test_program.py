@@ -305,3 +305,42 @@ def test_malformed_manifest(code, change):
     manifest = {**manifest_of([(F, (4,))], [(F, (4,))], []), **change}
     with pytest.raises(ArtifactError):
         Program(Artifact(manifest, code, b""))
+
+
+def test_few_tasks_and_many_threads(make_program, eager_threads):
+    torch.set_num_threads(7)
+    program = make_program(
+        [(F, (3,))], [(F, (3,))], [launch("increment", [("input", 0), ("output", 0)], 1, 3, 10**6) for _ in range(5)]
+    )
+    for _ in range(20):
+        assert torch.equal(program.run([torch.zeros(3)])[0], torch.ones(3))
+
+
+def _resident_kib() -> int:
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="/proc")
+def test_runs_and_programs_do_not_leak(make_program):
+    n = 10_000
+    steps = [
+        aten("aten.neg.default", [{"operand": 0}], [(("input", 0), F, (n,))], [(0, F, (n,))]),
+        launch("increment", [("value", 0), ("workspace", 0)], 1, n),
+        launch("pick", [("workspace", 0), ("input", 1), ("output", 0), ("workspace", 4 * n)], 2, 1),
+        {"op": "check", "buffer": ["workspace", 4 * n], "message": "out of range"},
+    ]
+    x, out_of_range = torch.randn(n), torch.tensor([9])
+
+    def work(rounds: int) -> None:
+        program = make_program([(F, (n,)), ("int64", (1,))], [(F, (1,))], steps, workspace=4 * n + 64, values=1)
+        for _ in range(rounds):
+            with pytest.raises(IndexError):
+                program.run([x, out_of_range])
+
+    for _ in range(5):
+        work(20)
+    before = _resident_kib()
+    for _ in range(200):
+        work(20)
+    assert _resident_kib() - before < 3000

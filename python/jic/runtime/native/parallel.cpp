@@ -33,6 +33,7 @@ std::atomic<bool> forked{false};
 struct Call {
   void (*body)(void *, int, int);
   void *context;
+  int threads;
 };
 
 }  // namespace
@@ -60,13 +61,16 @@ int parallel_max_threads() noexcept {
 
 void parallel_run(int threads, void (*body)(void *, int, int), void *context) noexcept {
   if (threads <= 1 || !omp.parallel) return body(context, 0, 1);
-  Call call{body, context};
+  Call call{body, context, threads};
+  // The whole team comes, as in ATen: libgomp ends the threads that a smaller team leaves over, and starting them again is slow.
   omp.parallel(
       [](void *data) {
         auto *c = static_cast<Call *>(data);
-        c->body(c->context, omp.thread_num(), omp.num_threads());
+        int thread = omp.thread_num(), threads = omp.num_threads();
+        if (threads > c->threads) threads = c->threads;
+        if (thread < threads) c->body(c->context, thread, threads);
       },
-      &call, unsigned(threads), 0);
+      &call, 0, 0);
 }
 
 void Barrier::wait(int threads) noexcept {

@@ -61,6 +61,8 @@ void Program::finish() {
     }
     int64_t shared = 0;
     for (size_t k = segment.begin; k < segment.end; ++k) shared += steps[k].parallel ? steps[k].cost : 0;
+    // Each thread that joins costs about what half of the least work worth forking takes.
+    segment.widest = std::min(segment.widest, shared / std::max<int64_t>(1, Thresholds::segment / 2));
     segment.parallel = segment.widest > 1 && shared >= Thresholds::segment;
     releases_gil_ |= segment.cost >= Thresholds::release_gil;
     segments_.push_back(segment);

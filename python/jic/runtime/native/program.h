@@ -46,7 +46,7 @@ struct Step {
 // Steps between two aten calls: one fork, or none when the work is too small to share.
 struct Segment {
   size_t begin, end;
-  int64_t cost = 0, widest = 0;
+  int64_t cost = 0, widest = 0;  // widest: the number of threads from which more do not help
   bool parallel = false;
 };
 
