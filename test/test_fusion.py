@@ -593,6 +593,16 @@ def test_max_size(size):
     assert len(kernels(fused)) == math.ceil(12 / size)
 
 
+def test_a_long_chain_of_views():
+    def body(x):
+        for i in range(600):
+            x = b.transpose(b.reverse(x, [0]), [1, 0]) if i % 2 else b.transpose(x, [1, 0])
+        return b.elementwise("tanh", x)
+
+    made = module([[3, 4]], body)
+    check_same(made, compile_(made, size=1 << 20), [[3, 4]])
+
+
 @pytest.fixture
 def rule_names() -> Iterator[list[str]]:
     names: list[str] = []

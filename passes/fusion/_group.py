@@ -94,6 +94,7 @@ class Group:
     below: int = 0
     size: int = 0
     prologue_size: int = 0
+    constants: int = 0
 
     @property
     def kept(self) -> tuple[int, ...]:

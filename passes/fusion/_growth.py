@@ -14,6 +14,7 @@ from ._ops import CHEAP, ELEMENTWISE, INDEXING, POINTWISE, VIEWS, WINDOW
 _IN_SPACE = ELEMENTWISE | {"reshape"}
 _COUNTED = ELEMENTWISE | INDEXING | WINDOW | {"reduce", "matmul", "concat", "cumulative"}
 _MAX_COPIES = 4
+_MAX_TREES = 256  # they are written out recursively
 
 
 class Grower:
@@ -160,6 +161,8 @@ class Grower:
         in_prologue = [u in group.prologue or self._is_leaf(group, u) for u in readers]
         if any(in_prologue) and name not in policy.prologue or not all(in_prologue) and name not in policy.side:
             return False
+        if name != "constant" and len(group.targets) - group.constants >= _MAX_TREES:
+            return False
         targets = self._targets(group, index, readers)
         if targets is None or not all(fits(graph, index, t) for t in targets):
             return False
@@ -180,6 +183,7 @@ class Grower:
         else:
             return False
         group.targets[index] = targets
+        group.constants += name == "constant"
         group.prologue_size += counted
         if any(in_prologue):
             group.prologue.add(index)
