@@ -531,3 +531,30 @@ def test_dead_code_in_regions() -> None:
     assert (operands["jic.loop"], operands["jic.while"], operands["jic.fused"]) == (2, 2, 1)
     inputs = [torch.rand(4) + 1, torch.rand(4)]
     assert_same(interpret(simplified, *inputs), interpret(module, *inputs), signed_zeros=True)
+
+
+DYNAMIC = """
+func.func @main(%x: tensor<?x4xf32>, %w: tensor<4x4xf32>, %c: tensor<?x3x?x?xf32>, %f: tensor<2x3x1x1xf32>) -> (tensor<?x4xf32>, tensor<4x?xf32>, tensor<?x2x?x?xf32>) {
+  %0 = "jic.transpose"(%w) {permutation = array<i64: 1, 0>} : (tensor<4x4xf32>) -> tensor<4x4xf32>
+  %1 = "jic.matmul"(%x, %0) {transpose_lhs = false, transpose_rhs = false} : (tensor<?x4xf32>, tensor<4x4xf32>) -> tensor<?x4xf32>
+  %2 = "jic.neg"(%1) : (tensor<?x4xf32>) -> tensor<?x4xf32>
+  %3 = "jic.neg"(%2) : (tensor<?x4xf32>) -> tensor<?x4xf32>
+  %4 = "jic.transpose"(%3) {permutation = array<i64: 1, 0>} : (tensor<?x4xf32>) -> tensor<4x?xf32>
+  %5 = "jic.sub"(%4, %4) : (tensor<4x?xf32>, tensor<4x?xf32>) -> tensor<4x?xf32>
+  %6 = "jic.reduce"(%5) {kind = "max", dims = array<i64: 1>} : (tensor<4x?xf32>) -> tensor<4xf32>
+  %7 = "jic.broadcast"(%6) {dims = array<i64: 1>} : (tensor<4xf32>) -> tensor<?x4xf32>
+  %8 = "jic.conv"(%c, %f) {stride = array<i64: 1, 1>, padding = array<i64: 0, 0, 0, 0>, dilation = array<i64: 1, 1>, groups = 1 : i64, layout = "nchw"} : (tensor<?x3x?x?xf32>, tensor<2x3x1x1xf32>) -> tensor<?x2x?x?xf32>
+  %9 = "jic.slice"(%7) {offsets = array<i64: 0, 0>, strides = array<i64: 1, 1>} : (tensor<?x4xf32>) -> tensor<?x4xf32>
+  %10 = "jic.concat"(%3, %9) {dim = 0 : i64} : (tensor<?x4xf32>, tensor<?x4xf32>) -> tensor<?x4xf32>
+  return %10, %4, %8 : tensor<?x4xf32>, tensor<4x?xf32>, tensor<?x2x?x?xf32>
+}
+"""  # noqa: E501
+
+
+def test_dynamic_shapes_pass_through() -> None:
+    with CONTEXT:
+        module = ir.Module.parse(DYNAMIC)
+    for name in dict.fromkeys(ALL):
+        run_passes(module, name)
+    ops = names(run_passes(module, ",".join(ALL)))
+    assert ops.count("transpose") == 1 and "neg" not in ops
