@@ -24,6 +24,7 @@ from ._gemm_problem import Operand, Problem
 Accumulators = list[ir.Value]
 """`rows` x `len(widths)` vectors, row-major."""
 
+_NARROW = ("i1", "i8", "ui8", "i16")
 _PADDING = 16  # elements after each packed row of A: rows a multiple of 4 KiB apart would share cache sets
 
 
@@ -372,18 +373,31 @@ class Emitter:
     ) -> None:
         """The rest of the kernel body on a block of accumulators, and the stores."""
         p, lanes = self.problem, self.blocking.lanes
-        evaluator = self._evaluator({p.row: row, p.column: column}, p.column, lanes)
-        rank = len(self.region.nodes[p.matmul].shape)
+        point = {p.row: row, p.column: column}
+        evaluator = self._evaluator(point, p.column, lanes)
+        narrow = any(self.region.nodes[n].element in _NARROW for n in self.region.outputs)
         for j, used in enumerate(widths):
             evaluator.memory.mask = None if used == lanes else g.first_lanes(lanes, used)
+            # LLVM 22 writes the wide element when a truncated vector is stored under a mask of one constant lane
+            scalar = self._evaluator(point, None, lanes) if used == 1 and narrow else None
             for i in range(rows):
-                moved = {p.row: Linear.of(p.row) + i, p.column: Linear.of(p.column) + j * lanes}
-                index = tuple(moved.get(d, position) for d, position in enumerate(identity(rank)))
-                evaluator.bind(p.matmul, index, self._result(accumulators[i * len(widths) + j]))
-                for number, node in enumerate(self.region.outputs):
-                    value = evaluator.output(number, index)
-                    shape, element = self.region.nodes[node].shape, self.region.nodes[node].element
-                    evaluator.memory.store(self.region.arguments + number, offset(shape, index), value, element)
+                value = self._result(accumulators[i * len(widths) + j])
+                if scalar is not None:
+                    self._finish(scalar, g.first_lane(value), i, j * lanes)
+                else:
+                    self._finish(evaluator, value, i, j * lanes)
+
+    def _finish(self, evaluator: Evaluator, value: ir.Value, row: int, column: int) -> None:
+        """Evaluate and store the results at `row` and `column` from the point, where the matmul is `value`."""
+        p = self.problem
+        moved = {p.row: Linear.of(p.row) + row, p.column: Linear.of(p.column) + column}
+        whole = identity(len(self.region.nodes[p.matmul].shape))
+        index = tuple(moved.get(d, position) for d, position in enumerate(whole))
+        evaluator.bind(p.matmul, index, value)
+        for number, node in enumerate(self.region.outputs):
+            result = evaluator.output(number, index)
+            shape, element = self.region.nodes[node].shape, self.region.nodes[node].element
+            evaluator.memory.store(self.region.arguments + number, offset(shape, index), result, element)
 
     def _result(self, accumulator: ir.Value) -> ir.Value:
         """An accumulator in the register type of the matmul's element."""

@@ -141,6 +141,11 @@ def load_scalar(buffer: ir.Value, at: Index) -> ir.Value:
     return ops.op("memref.load", [buffer, index(at)], buffer.type.element_type)
 
 
+def first_lane(value: ir.Value) -> ir.Value:
+    attributes = {"static_position": ir.DenseI64ArrayAttr.get([0])}
+    return ops.op("vector.extract", [value], value.type.element_type, attributes)
+
+
 def shuffle(a: ir.Value, b: ir.Value, mask: Sequence[int]) -> ir.Value:
     type_ = ops.vector_type(len(mask), a.type.element_type)
     return ops.op("vector.shuffle", [a, b], type_, {"mask": ir.DenseI64ArrayAttr.get(list(mask))})

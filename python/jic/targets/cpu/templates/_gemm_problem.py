@@ -107,7 +107,10 @@ def _rows(region: Region, matmul: int, operands: list[tuple[int, Index]]) -> Axi
     inside = accesses(region, operands)
     offsets = [position for _, position in (*outside.loads, *inside.loads)] + [offset(shape, whole)]
     axes = merge(shape[:-1], offsets, outside.positional | inside.positional)
-    return axes[0] if len(axes) == 1 else Axis(len(shape) - 2, shape[-2])
+    right = accesses(region, operands[1:])
+    read = right.positional.union(*(position.variables for _, position in right.loads))
+    shared = not any(d in read for d in range(len(shape) - 2))
+    return axes[0] if len(axes) == 1 and shared else Axis(len(shape) - 2, shape[-2])
 
 
 def accumulator(element: str) -> str:
