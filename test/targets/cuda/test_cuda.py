@@ -20,16 +20,20 @@ from jic.targets.cuda.ptx import check_selectable, to_ptx
 sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parent)]
 import emulate  # noqa: E402
 from support.interpret import interpret  # noqa: E402
-from targets.gpu.programs import NARROW, PROGRAMS, Program, binary, fused, gelu, layer_norm, reduce, softmax, unary  # noqa: E402
+from targets.gpu.programs import (  # noqa: E402
+    DOUBLE,
+    NARROW,
+    PROGRAMS,
+    Program,
+    binary,
+    fused,
+    gelu,
+    layer_norm,
+    reduce,
+    softmax,
+    unary,
+)
 
-# f64 is this target's only
-DOUBLE = [
-    *(unary(name, element="f64", tolerance=1e-14) for name in ("exp", "tanh", "sigmoid", "sqrt", "floor")),
-    unary("log", 1e-3, 9.0, 1e-14, "f64"),
-    binary("add", "f64", tolerance=1e-15),
-    softmax((5, 60), [1], "f64", log=True, tolerance=1e-14),
-    reduce("sum", (3, 2000), [1], "f64", 1e-13),
-]
 # Emulation of shuffles and barriers is slow: small ones that cover a warp a row, a block a row, and a thread a row.
 ROWS = [
     softmax((9, 100), [1]),

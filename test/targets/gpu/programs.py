@@ -311,3 +311,11 @@ PROGRAMS = [
     Program("row_results", [((33, 70), "f32")], _row_results),
     Program("two_kernels", [((12, 10), "f32"), ((10,), "f32")], _two_kernels),
 ]
+
+DOUBLE = [
+    *(unary(name, element="f64", tolerance=1e-14) for name in ("exp", "tanh", "sigmoid", "sqrt", "floor")),
+    unary("log", 1e-3, 9.0, 1e-14, "f64"),
+    binary("add", "f64", tolerance=1e-15),
+    softmax((5, 60), [1], "f64", log=True, tolerance=1e-14),
+    reduce("sum", (3, 2000), [1], "f64", 1e-13),
+]

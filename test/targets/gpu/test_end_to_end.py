@@ -54,6 +54,18 @@ def test_vulkan_agrees_with_eager(name: str, dtype: torch.dtype) -> None:
     assert error.numel() == 0 or error.max() <= TOLERANCE[dtype]
 
 
+@needs_device
+def test_a_module_with_weights_on_vulkan() -> None:
+    module = torch.nn.Sequential(
+        torch.nn.LayerNorm(48), torch.nn.GELU(), torch.nn.PReLU(48), torch.nn.Softmax(-1)
+    ).eval()
+    torch.nn.init.normal_(module[0].weight)
+    x = torch.randn(5, 48)
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        torch.testing.assert_close(jic.compile(module, target="vulkan")(x), module(x))
+
+
 @pytest.mark.parametrize("arch", ["sm_80", "sm_90a"])
 @pytest.mark.parametrize("name", CASES)
 def test_ptx_from_meta_inputs(name: str, arch: str) -> None:

@@ -15,12 +15,12 @@ from torch_mlir import ir
 from jic.dialects import build as b
 from jic.errors import ArtifactError, DeviceError, UnsupportedError
 from jic.runtime.vulkan import VulkanProgram, available
-from jic.runtime.vulkan_device import capabilities
+from jic.runtime.vulkan_device import capabilities, device
 from jic.targets import vulkan
 
 sys.path[:0] = [str(Path(__file__).parents[2])]
 from support.interpret import interpret  # noqa: E402
-from targets.gpu.programs import NARROW, PROGRAMS, Program, fused, reduce, softmax, unary  # noqa: E402
+from targets.gpu.programs import DOUBLE, NARROW, PROGRAMS, Program, fused, reduce, softmax, unary  # noqa: E402
 
 needs_device = pytest.mark.skipif(available() is not None, reason=f"no Vulkan device: {available()}")
 SPECIAL = torch.tensor([float("nan"), float("inf"), -float("inf"), 0.0, -0.0, 1.0, -1.0, 0.5, -2.0, 3.0, 1e-30, -1e30])
@@ -34,6 +34,15 @@ def load(program: Program) -> VulkanProgram:
 @needs_device
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda p: p.name)
 def test_agrees_with_float64(program: Program) -> None:
+    tensors = program.tensors()
+    program.check(load(program).run(tensors), interpret(program.module(), *tensors, float64=True))
+
+
+@needs_device
+@pytest.mark.parametrize("program", DOUBLE, ids=lambda p: p.name)
+def test_doubles(program: Program) -> None:
+    if "shaderFloat64" not in device().features:
+        pytest.skip(f"{device().name} has no f64")
     tensors = program.tensors()
     program.check(load(program).run(tensors), interpret(program.module(), *tensors, float64=True))
 
