@@ -30,6 +30,17 @@ class Invalid(Exception):
 class Jic(ext.Dialect, name="jic"):
     """The dialect: `jic.*` operations on builtin tensors."""
 
+    _definition = ""
+
+    @classmethod
+    def _emit_module(cls) -> ir.Module:
+        """The dialect in IRDL. Each context needs it: later ones parse the text, which is faster than building it again."""
+        if cls._definition:
+            return ir.Module.parse(cls._definition)
+        module = super()._emit_module()
+        cls._definition = str(module)
+        return module
+
 
 def _check_groups(name: str, fields: list[Any]) -> bool:
     """True if the last field is a variadic group; any other place is a mistake in the op's definition."""
