@@ -19,6 +19,7 @@ from torch import nn
 
 SCALE = 2.0
 WEIGHT = torch.randn(4)
+ONE = torch.tensor(1.0)
 
 
 class Net(nn.Module):
@@ -38,12 +39,12 @@ def test_inputs_are_arguments_then_captured_tensors_once():
     traced, module = check(lambda x: net(x) + net.linear.weight.sum(), torch.randn(3, 4))
     assert [(s.kind, s.name) for s in traced.inputs] == [
         ("argument", "args[0]"),
+        ("captured", "net.shift"),
         ("captured", "net.linear.weight"),
         ("captured", "net.linear.bias"),
-        ("captured", "net.shift"),
     ]
-    assert traced.inputs[1].tensor is net.linear.weight
-    assert traced.inputs[1].container is net.linear._parameters and traced.inputs[1].key == "weight"
+    assert traced.inputs[2].tensor is net.linear.weight
+    assert traced.inputs[2].container is net.linear._parameters and traced.inputs[2].key == "weight"
     assert "net.linear.weight" in str(module)
 
 
@@ -68,6 +69,12 @@ def test_two_closures_of_one_function_are_both_searched():
     first, second = make(torch.randn(4)), make(torch.randn(4))
     traced, _ = check(lambda x: first(second(x)), torch.randn(4))
     assert not traced.reasons and len(traced.inputs) == 3
+
+
+def test_one_tensor_passed_twice_is_two_inputs():
+    x = torch.randn(3)
+    traced, _ = check(lambda a, b: a - 2 * b, x, x)
+    assert [s.index for s in traced.inputs] == [0, 1]
 
 
 def test_unused_arguments_are_no_inputs():
@@ -170,8 +177,10 @@ def test_data_dependent_control_flow():
     with pytest.raises(CaptureError, match="graph cannot express") as error:
         trace(fn, (torch.randn(3),))
     assert error.value.location == _line(fn, 1) and error.value.hint
-    with pytest.raises(CaptureError) as error:
+    with pytest.raises(CaptureError):
         trace(item, (torch.randn(3),))
+    with pytest.raises(CaptureError):  # not baked in, though its value is known while tracing
+        trace(lambda x: x * ONE.item(), (torch.randn(3),))
     with pytest.raises(CaptureError, match="shape depends on data|graph cannot"):
         trace(lambda x: x[x > 0], (torch.randn(3),))
 

@@ -58,6 +58,7 @@ class Surroundings:
     def __init__(self, fn: Callable[..., Any]) -> None:
         self.guards: list[Guard] = []
         self.homes: dict[int, Home] = {}
+        self.tensors: dict[int, torch.Tensor] = {}  # the tensors of `homes`
         self._seen: set[int] = set()
         self._keep: list[Any] = []  # visited objects stay alive, so that ids stay unique
         self._root(fn)
@@ -86,6 +87,7 @@ class Surroundings:
         """One variable: note where a tensor lives, guard anything else that the trace may have specialised on."""
         if isinstance(value, torch.Tensor):
             self.homes.setdefault(id(value), Home(name, container, key))
+            self.tensors.setdefault(id(value), value)
             return
         if isinstance(value, types.ModuleType):
             return

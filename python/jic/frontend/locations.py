@@ -6,14 +6,9 @@ import functools
 import os
 import sys
 import sysconfig
-from collections.abc import Iterator
-from contextlib import contextmanager
 from types import CodeType, TracebackType
-from typing import Any
 
 import torch
-from torch.fx import traceback as fx_traceback
-from torch.overrides import TorchFunctionMode
 
 _STDLIB = sysconfig.get_paths()["stdlib"] + os.sep
 _HIDDEN = (os.path.dirname(torch.__file__) + os.sep, os.path.dirname(os.path.dirname(__file__)) + os.sep)
@@ -26,29 +21,14 @@ def is_users(path: str) -> bool:
     return not library and not path.startswith((*_HIDDEN, "<frozen"))
 
 
-class _Recorder(TorchFunctionMode):
-    """Gives each traced node the innermost user frame between it and the traced call, as its stack trace."""
-
-    def __init__(self, outermost: CodeType) -> None:
-        super().__init__()
-        self.outermost = outermost
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        frame = sys._getframe(1)
-        while frame is not None and frame.f_code is not self.outermost:
-            path = frame.f_code.co_filename
-            if is_users(path):
-                fx_traceback.set_stack_trace([f"{path}:{frame.f_lineno}"])
-                break
-            frame = frame.f_back
-        return func(*args, **(kwargs or {}))
-
-
-@contextmanager
-def recorded(outermost: CodeType) -> Iterator[None]:
-    """While it is entered, nodes are traced with `file:line` as their stack trace; frames up to `outermost` count."""
-    with fx_traceback.preserve_node_meta(), _Recorder(outermost):
-        yield
+def of_caller(outermost: CodeType) -> str:
+    """`file:line` of the innermost user frame under the frame that runs `outermost`; '' if there is none."""
+    frame = sys._getframe(1)
+    while frame is not None and frame.f_code is not outermost:
+        if is_users(frame.f_code.co_filename):
+            return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+        frame = frame.f_back
+    return ""
 
 
 def of_exception(error: BaseException) -> str:

@@ -12,16 +12,14 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
-from torch._guards import detect_fake_mode
 from torch._subclasses.fake_tensor import (
     DataDependentOutputException,
     DynamicOutputShapeException,
-    FakeTensor,
-    FakeTensorMode,
     UnsupportedFakeTensorException,
     UnsupportedOperatorException,
 )
 from torch.fx import GraphModule, Node
+from torch.fx import traceback as fx_traceback
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 from torch.utils import _pytree as pytree
@@ -31,6 +29,7 @@ from . import locations
 from .fingerprint import fingerprint_of
 from .guards import Container, Guard, Surroundings
 from .mutation import Mutation, remove_mutations
+from .recording import Recorder
 
 _CONSTANTS = (
     int, float, complex, bool, str, bytes, type(None), slice, range, type(...),
@@ -129,13 +128,11 @@ def trace(fn: Callable[..., Any], args: tuple[Any, ...] = (), kwargs: dict[str, 
     """
     leaves, in_spec = pytree.tree_flatten((tuple(args), dict(kwargs or {})))
     _check_arguments(leaves)
-    call = _Call(fn, leaves, in_spec)
-    graph = _run(call)
     surroundings = Surroundings(fn)
-    inputs, reasons = _lift_captured(graph, call, surroundings)
-    if _captured_storage_matters(graph):
-        _propagate(graph)
-    outputs = _classify_outputs(graph, call, inputs)
+    call = _Call(fn, leaves, in_spec, surroundings)
+    graph = _run(call)
+    inputs, reasons = _inputs(call, surroundings)
+    outputs = _classify_outputs(graph, call)
     graph, mutations = remove_mutations(graph)
     _normalise(graph, inputs, outputs, mutations)
     pairs = [(m.input, m.result) for m in mutations]
@@ -169,29 +166,62 @@ def _check_tensor(tensor: torch.Tensor, what: str) -> None:
 class _Call:
     """The call as a function of its tensor leaves, which remembers the structure of the result."""
 
-    def __init__(self, fn: Callable[..., Any], leaves: list[Any], in_spec: pytree.TreeSpec) -> None:
+    def __init__(
+        self, fn: Callable[..., Any], leaves: list[Any], in_spec: pytree.TreeSpec, around: Surroundings
+    ) -> None:
         self.fn, self.leaves, self.in_spec = fn, leaves, in_spec
+        self.captured = list(around.tensors.values())
+        self.unknown: list[torch.Tensor] = []
         self.positions = [i for i, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor)]
         self.result_leaves: list[Any] = []
         self.out_spec: pytree.TreeSpec = pytree.tree_structure(None)
-        self.captured_index: dict[int, int] = {}  # input number of a captured tensor, by id
 
     @property
     def tensors(self) -> list[torch.Tensor]:
-        return [self.leaves[i] for i in self.positions]
+        """The inputs: arguments, then captured tensors. Each is an object of its own, for the tracer tells them by it."""
+        seen: set[int] = set()
+        distinct = []
+        for tensor in (*(self.leaves[i] for i in self.positions), *self.captured):
+            distinct.append(tensor.detach() if id(tensor) in seen else tensor)
+            seen.add(id(tensor))
+        return distinct
 
     def forward(self, *tensors: torch.Tensor) -> list[torch.Tensor]:
         leaves = list(self.leaves)
-        for i, tensor in zip(self.positions, tensors, strict=True):
+        count = len(self.positions)
+        for i, tensor in zip(self.positions, tensors[:count], strict=True):
             leaves[i] = tensor
         args, kwargs = pytree.tree_unflatten(leaves, self.in_spec)
-        with locations.recorded(_Call.forward.__code__):
-            result = self.fn(*args, **kwargs)
-        self.result_leaves, self.out_spec = pytree.tree_flatten(result)
+        stand_ins = {id(real): fake for real, fake in zip(self.captured, tensors[count:], strict=True)}
+        recorder = Recorder(_Call.forward.__code__, stand_ins)
+        try:
+            with fx_traceback.preserve_node_meta(), recorder:
+                result = self.fn(*args, **kwargs)
+            result_leaves, self.out_spec = pytree.tree_flatten(result)
+            self.result_leaves = [recorder.stand_in(leaf) for leaf in result_leaves]
+        finally:
+            self.unknown = list(recorder.unknown.values())
         return [leaf for leaf in self.result_leaves if isinstance(leaf, torch.Tensor)]
 
 
 def _run(call: _Call) -> GraphModule:
+    """Trace; again, if the function used captured tensors that were not known before."""
+    for _ in range(3):
+        try:
+            graph = _run_once(call)
+        except CaptureError:
+            if not call.unknown:
+                raise
+        else:
+            if not call.unknown:
+                return graph
+        call.captured += call.unknown
+    raise CaptureError("the function uses other tensors each time it runs", hint="pass them as arguments")
+
+
+def _run_once(call: _Call) -> GraphModule:
+    for tensor in call.captured:
+        _check_tensor(tensor, "a captured tensor")
     tracer = make_fx(
         call.forward,
         tracing_mode="fake",
@@ -217,7 +247,15 @@ def _run(call: _Call) -> GraphModule:
     for node in graph.graph.nodes:
         node.meta["location"] = node.meta.get("stack_trace", "")
         _check_values(node)
+        if node.op == "get_attr" and not _is_constant(node):
+            raise CaptureError("a captured tensor reaches the graph past torch's functions", location=node.meta["location"])
     return graph
+
+
+def _is_constant(node: Node) -> bool:
+    """True for `torch.tensor(3.0)` and the like, if small: torch wraps each such constant in a `lift_fresh` op."""
+    tensor = getattr(node.graph.owning_module, str(node.target))
+    return tensor.numel() <= _MAX_CONSTANT and all("lift" in str(user.target) for user in node.users)
 
 
 @contextlib.contextmanager
@@ -301,101 +339,30 @@ def _is_row_major(argument: Any) -> bool:
     return value.is_contiguous() and value.storage_offset() == 0
 
 
-def _lift_captured(graph: GraphModule, call: _Call, around: Surroundings) -> tuple[list[InputSource], list[Reason]]:
-    """Make every captured tensor a placeholder, once. Small tensors made in the function stay constants of the graph."""
-    sources = [InputSource("argument", _leaf_name(call, i), index=i) for i in call.positions]
+def _inputs(call: _Call, around: Surroundings) -> tuple[list[InputSource], list[Reason]]:
+    """The sources of all inputs, arguments first."""
+    sources = [InputSource("argument", name, index=i) for name, i in zip(_leaf_names(call), call.positions, strict=True)]
     reasons: list[Reason] = []
-    placeholders: dict[int, Node] = {}
-    captured = [node for node in graph.graph.nodes if node.op == "get_attr"]
-    returned = [leaf for leaf in call.result_leaves if isinstance(leaf, torch.Tensor) and not isinstance(leaf, FakeTensor)]
-    anchor = graph.graph.call_function(lambda: None)  # keeps the place where new placeholders go
-    first = next(n for n in graph.graph.nodes if n.op != "placeholder")
-    first.prepend(anchor)
-
-    def lift(tensor: torch.Tensor, value: Any, location: str) -> Node:
-        if id(tensor) not in placeholders:
-            home = around.homes.get(id(tensor))
-            name = home.name if home else f"captured{len(sources)}"
-            _check_tensor(tensor, name)
-            if home is None:
-                why = "a captured tensor was found in no module, global or closure: replacing it will not be noticed"
-                reasons.append(Reason(name, why, location))
-            sources.append(
-                InputSource(
-                    "captured", name, tensor=tensor,
-                    container=home.container if home else None, key=home.key if home else None,
-                )
-            )  # fmt: skip
-            with graph.graph.inserting_before(anchor):
-                node = graph.graph.placeholder(f"captured_{len(sources)}")
-            node.meta.update(val=value, location="", tensor=tensor)
-            placeholders[id(tensor)] = node
-        return placeholders[id(tensor)]
-
-    for node in captured:
-        tensor = getattr(graph, str(node.target))
-        if _made_in_function(node, around.homes) and tensor.numel() <= _MAX_CONSTANT:
-            continue
-        node.replace_all_uses_with(lift(tensor, node.meta["val"], node.meta["location"]))
-        graph.graph.erase_node(node)
-    for tensor in returned:  # a captured tensor that the function only returns is no proxy and has no node of its own
-        if id(tensor) not in placeholders:
-            lift(tensor, None, "")
-    graph.graph.erase_node(anchor)
-    order = [n for n in graph.graph.nodes if n.op == "placeholder"]
-    call.captured_index = {key: order.index(node) for key, node in placeholders.items()}
+    for tensor in call.captured:
+        home = around.homes.get(id(tensor))
+        name = home.name if home else f"captured{len(sources)}"
+        if home is None:
+            why = "a captured tensor was found in no module, global or closure: replacing it will not be noticed"
+            reasons.append(Reason(name, why))
+        container, key = (home.container, home.key) if home else (None, None)
+        sources.append(InputSource("captured", name, tensor=tensor, container=container, key=key))
     return sources, reasons
 
 
-def _captured_storage_matters(graph: GraphModule) -> bool:
-    """True if a captured tensor is written to or a result is a view of one.
-
-    Torch makes a new fake tensor for each access to a captured tensor, so that their storages do not tell aliases.
-    """
-    nodes = graph.graph.nodes
-    if any(isinstance(n.target, torch._ops.OpOverload) and n.target._schema.is_mutable for n in nodes):
-        return True
-    return any(_may_view_captured(n) for n in graph.graph.output_node().all_input_nodes)
-
-
-def _may_view_captured(node: Node) -> bool:
-    while node.op == "call_function" and node.all_input_nodes:
-        target = node.target
-        if isinstance(target, torch._ops.OpOverload) and not any(a.alias_info for a in target._schema.arguments):
-            return False
-        node = node.all_input_nodes[0]
-    return "tensor" in node.meta
-
-
-def _propagate(graph: GraphModule) -> None:
-    """Run the graph again on fake tensors, with one fake tensor for each captured tensor."""
-    mode = detect_fake_mode([n.meta.get("val") for n in graph.graph.nodes]) or FakeTensorMode()
-    values: dict[Node, Any] = {}
-    with torch.no_grad(), mode:
-        for node in graph.graph.nodes:
-            if node.op == "call_function":
-                args, kwargs = torch.fx.map_arg((node.args, node.kwargs), values.__getitem__)
-                values[node] = node.target(*args, **kwargs)  # type: ignore[operator]
-            elif node.op == "get_attr":
-                values[node] = mode.from_tensor(getattr(graph, str(node.target)))
-            elif node.op == "placeholder":
-                values[node] = mode.from_tensor(node.meta["tensor"]) if "tensor" in node.meta else node.meta["val"]
-            node.meta["val"] = values.get(node)
-
-
-def _made_in_function(node: Node, homes: dict[int, Any]) -> bool:
-    """True for `torch.tensor(3.0)` and the like: torch wraps each such constant in a `lift_fresh` op."""
-    tensor = getattr(node.graph.owning_module, str(node.target))
-    return id(tensor) not in homes and all("lift" in str(user.target) for user in node.users) and bool(node.users)
-
-
-def _leaf_name(call: _Call, position: int) -> str:
+def _leaf_names(call: _Call) -> list[str]:
     paths, _ = pytree.tree_flatten_with_path(pytree.tree_unflatten(call.leaves, call.in_spec))
-    path = paths[position][0]
-    return ("args" if getattr(path[0], "idx", 0) == 0 else "kwargs") + pytree.keystr(path[1:])
+    names = [
+        ("args" if getattr(path[0], "idx", 0) == 0 else "kwargs") + pytree.keystr(path[1:]) for path, _ in paths
+    ]
+    return [names[i] for i in call.positions]
 
 
-def _classify_outputs(graph: GraphModule, call: _Call, inputs: list[InputSource]) -> list[OutputSource]:
+def _classify_outputs(graph: GraphModule, call: _Call) -> list[OutputSource]:
     """Say what each leaf of the result is, and leave only computed tensors as the graph's results."""
     placeholders = [n for n in graph.graph.nodes if n.op == "placeholder"]
     storages = {
@@ -410,9 +377,7 @@ def _classify_outputs(graph: GraphModule, call: _Call, inputs: list[InputSource]
             sources.append(OutputSource("constant", value=leaf))
             continue
         node = next(nodes)
-        if not isinstance(leaf, FakeTensor):
-            sources.append(OutputSource("input", call.captured_index[id(leaf)]))
-        elif node in placeholders:
+        if node in placeholders:
             sources.append(OutputSource("input", placeholders.index(node)))
         else:
             sources.append(_computed_output(node, placeholders, storages, results))
@@ -486,8 +451,6 @@ def _normalise(
             outputs[i] = OutputSource(output.kind, renumbered[output.index], output.size, output.stride, output.offset)
     for m in mutations:
         m.input = renumbered[m.input]
-    for node in [n for n in graph.graph.nodes if n.op == "placeholder" and n.meta.get("val") is None]:
-        node.meta["val"] = node.meta["tensor"]  # only returned: its metadata is all that is read
     graph.recompile()
 
 
