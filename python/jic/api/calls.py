@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -14,9 +15,7 @@ from ..runtime import Program, Variant
 from ..runtime import dispatch as d
 
 
-def variant_of(
-    traced: Traced, args: tuple[Any, ...], kwargs: dict[str, Any], program: Program, tag: Any
-) -> Variant:
+def variant_of(traced: Traced, args: tuple[Any, ...], kwargs: dict[str, Any], program: Program, tag: Any) -> Variant:
     """The variant that answers calls like this one by `program`.
 
     Raises:
@@ -31,15 +30,15 @@ def variant_of(
             continue
         assert source.tensor is not None
         inputs.append(count + len(captured))
-        spec = d.TensorSpec.of(source.tensor)
+        spec = replace(d.TensorSpec.of(source.tensor), requires_grad=False)
         if source.container is not None:
             captured.append(d.Captured(spec, container=source.container, key=source.key))
         else:
             captured.append(d.Captured(spec, tensor=source.tensor))
     results = [_result(o, inputs) for o in traced.outputs]
     return Variant(
-        arguments=tuple(d.spec_of(a) for a in args),
-        keywords={k: d.spec_of(v) for k, v in kwargs.items()},
+        arguments=tuple(_without_grad(d.spec_of(a)) for a in args),
+        keywords={k: _without_grad(d.spec_of(v)) for k, v in kwargs.items()},
         guards=guards_of(traced.guards),
         captured=captured,
         program=program,
@@ -50,8 +49,25 @@ def variant_of(
     )
 
 
+def _without_grad(spec: d.ArgumentSpec) -> d.ArgumentSpec:
+    """`spec` with tensors that need no gradient: such a variant answers where grad mode is off or nothing needs one."""
+    match spec:
+        case d.TensorSpec():
+            return replace(spec, requires_grad=False)
+        case d.SequenceSpec():
+            return replace(spec, items=tuple(_without_grad(i) for i in spec.items))
+        case d.MappingSpec():
+            return replace(spec, items=tuple((k, _without_grad(i)) for k, i in spec.items))
+    return spec
+
+
 def callable_variant(
-    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], guards: list[TraceGuard], grad: Any, tag: Any
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    guards: list[TraceGuard],
+    grad: Any,
+    tag: Any,
 ) -> Variant:
     """The variant that answers calls like this one by a Python function.
 
@@ -113,6 +129,8 @@ def structure(spec: pytree.TreeSpec, leaves: list[d.ResultSpec]) -> d.ResultSpec
             return d.SequenceResult(node.type, items)
         if node.type is dict:
             return d.MappingResult(tuple(zip(node.context, items, strict=True)))
-        return d.Call(lambda *parts, node=node: pytree.SUPPORTED_NODES[node.type].unflatten_fn(parts, node.context), items)
+        return d.Call(
+            lambda *parts, node=node: pytree.SUPPORTED_NODES[node.type].unflatten_fn(parts, node.context), items
+        )
 
     return visit(spec)

@@ -62,7 +62,12 @@ class CompiledFunction(Dispatcher):
 
     def _miss(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         # The dispatcher sends every call here while a dispatch mode (which wants to see ATen calls) is active.
-        if torch.compiler.is_compiling() or torch.jit.is_tracing() or is_in_torch_dispatch_mode() or _is_fake(args, kwargs):
+        if (
+            torch.compiler.is_compiling()
+            or torch.jit.is_tracing()
+            or is_in_torch_dispatch_mode()
+            or _is_fake(args, kwargs)
+        ):
             return self.fn(*args, **kwargs)
         with self._lock:
             run = self._prepare(args, kwargs)
@@ -116,7 +121,8 @@ class CompiledFunction(Dispatcher):
             raise strict_error(entry.reasons)
         where = f" ({reason.location})" if reason.location else ""
         warnings.warn(
-            f"jic runs {getattr(self.fn, '__name__', type(self.fn).__name__)} eagerly: {reason.why}{where}", stacklevel=5
+            f"jic runs {getattr(self.fn, '__name__', type(self.fn).__name__)} eagerly: {reason.why}{where}",
+            stacklevel=5,
         )
         guards = entry.traced.guards if entry.traced is not None else []
         try:
@@ -152,7 +158,8 @@ class CompiledFunction(Dispatcher):
         """
         from ..dialects import context
         from ..frontend.importer import import_torch
-        from ..targets.cpu import codegen, compile as target
+        from ..targets.cpu import codegen
+        from ..targets.cpu import compile as target
         from ..targets.cpu.kernel import KernelModule
         from ..targets.cpu.lower import lower
         from ..targets.cpu.machine import host

@@ -81,9 +81,7 @@ class _Call:
             wanted = [leaf for leaf, n in zip(leaves, needed, strict=True) if n]
             if not pairs or not wanted:
                 return [None] * len(leaves)
-            found = iter(
-                torch.autograd.grad([o for o, _ in pairs], wanted, [g for _, g in pairs], allow_unused=True)
-            )
+            found = iter(torch.autograd.grad([o for o, _ in pairs], wanted, [g for _, g in pairs], allow_unused=True))
         return [next(found) if n else None for n in needed]
 
 
