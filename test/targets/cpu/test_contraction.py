@@ -297,6 +297,13 @@ def test_long_sums_in_parts(m: int, n: int, k: int, ta: bool, tb: bool) -> None:
     matmul_case(m, n, k, "bf16", ta, tb, machine=machine)
 
 
+def test_very_long_sums_are_not_packed() -> None:
+    compiled = matmul_case(60, 52, 200_000, "f32", True, False)
+    assert compiled.launch.scratch < 1 << 20
+    region = contraction_region([(60, 1 << 20), (52, 1 << 20)], "f32", lambda a, b: build.matmul(a, b, False, True))
+    assert contraction.choose_blocking(_gemm_problem.read(region), host()).mode == "dot"
+
+
 def test_long_sum_with_an_epilogue() -> None:
     m, n, k = 33, 50, 200
     machine = dataclasses.replace(host(), l2=16 << 10)

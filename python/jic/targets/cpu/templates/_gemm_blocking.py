@@ -18,6 +18,9 @@ from ..machine import Machine
 ELEMENT_BYTES = {"f32": 4, "f64": 8, "i32": 4, "i64": 8}
 
 
+_MOST_PACKED = 32 << 20  # bytes of scratch that packing one panel may take
+
+
 @dataclass(frozen=True)
 class Blocking:
     """How a product is cut.
@@ -111,7 +114,8 @@ def choose(
     lanes = machine.lanes(accumulator)
     registers = machine.vector_registers
     # Packing a column costs about as much as 0.07 k rows' worth of adding up partial sums.
-    if dot_possible and k >= lanes and (m <= max(2, min(48, 0.07 * k)) or n <= lanes // 2):
+    few = m <= max(2, min(48, 0.07 * k)) or n <= lanes // 2
+    if dot_possible and k >= lanes and (few or k * 3 * lanes * size > _MOST_PACKED):
         rows, width = _dot_block(m, n, lanes, registers)
         blocks = 1 if m <= 16 else min(-(-m // rows), 16)
         # a function of arguments is computed once a task, so let that be many columns
@@ -124,13 +128,13 @@ def choose(
         rows = m
         vectors = max(1, min(-(-n // lanes), (registers - 4) // (m + 1), 8))
     fits = k * b_row_stride * size <= machine.l2 // 8
-    stream = b_along_columns and (m <= 4 * rows or fits)
+    panel_bytes = max(1, k * vectors * lanes * size)
+    stream = b_along_columns and (m <= 4 * rows or fits or panel_bytes > _MOST_PACKED)
     # a panel of B and the rows of A that meet it must stay in the second-level cache: cut a long sum
     step_bytes = (vectors * lanes + rows) * size
     k_block = k
-    if not stream and k * step_bytes > machine.l2 // 2:
+    if m > rows and k * step_bytes > machine.l2 // 2:
         k_block = even_split(k, -(-k * step_bytes // (machine.l2 // 4)), lanes)
-    panel_bytes = max(1, k * vectors * lanes * size)
     total_panels = -(-n // (vectors * lanes))
     panels = max(1, min(4, (1 << 20) // panel_bytes, total_panels // 8))
     if not a_in_place:
