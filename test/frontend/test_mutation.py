@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from jic.errors import CaptureError
-from jic.frontend import trace
 from support.frontend import aten_calls, check
 from torch import nn
+
+from jic.errors import CaptureError
+from jic.frontend import trace
 
 
 def relu_in_place(x):
@@ -109,9 +110,10 @@ def test_batch_norm_in_training_updates_its_statistics():
         "num_batches_tracked",
     }
     assert torch.equal(ours.running_mean, theirs.running_mean)  # tracing changes nothing
+    from support.frontend import run
+
     from jic import dialects
     from jic.frontend.importer import import_graph
-    from support.frontend import run
 
     module = import_graph(traced, dialects.context())
     assert not aten_calls(module)

@@ -7,15 +7,16 @@ import inspect
 import subprocess
 import sys
 
-import jic.dialects
 import pytest
 import torch
+from support.frontend import check
+from torch import nn
+
+import jic.dialects
 from jic.errors import CaptureError
 from jic.frontend import trace
 from jic.frontend.importer import import_graph, import_torch
 from jic.frontend.trace import FunctionRaised
-from support.frontend import check
-from torch import nn
 
 SCALE = 2.0
 WEIGHT = torch.randn(4)

@@ -6,12 +6,13 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
-import jic.dialects
 import torch
-from jic.frontend import Traced, trace
-from jic.frontend.importer import import_graph
 from torch.utils import _pytree as pytree
 from torch_mlir import ir
+
+import jic.dialects
+from jic.frontend import Traced, trace
+from jic.frontend.importer import import_graph
 
 from .interpret import interpret
 
@@ -75,6 +76,4 @@ def aten_calls(module: ir.Module) -> dict[str, str]:
     """The callee and the reason of each ATen call."""
     main = module.body.operations[0].operation
     calls = [op.operation for op in main.regions[0].blocks[0].operations if op.operation.name == "jic.aten_call"]
-    return {
-        ir.StringAttr(op.attributes["callee"]).value: ir.StringAttr(op.attributes["reason"]).value for op in calls
-    }
+    return {ir.StringAttr(op.attributes["callee"]).value: ir.StringAttr(op.attributes["reason"]).value for op in calls}

@@ -1,7 +1,7 @@
 """Decomposition of the ops that have no conversion, one by one, with PyTorch's own decompositions.
 
-An op that PyTorch itself defines by other ops (a composite, or one with an entry in the core ATen table) is replaced by them,
-again and again until each op has a conversion or cannot be taken apart.
+An op that PyTorch itself defines by other ops (a composite, or one with an entry in the core ATen table) is replaced by
+them, again and again until each op has a conversion or cannot be taken apart.
 """
 
 from __future__ import annotations
@@ -16,8 +16,16 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils import _pytree as pytree
 
 _MAX_DEPTH = 8
-# Their decompositions compute something else than the kernel does (random numbers, workspace shapes), or lose precision.
-_KEEP = ("aten._scaled_dot_product", "aten.native_dropout", "aten.rand", "aten.bernoulli", "aten.normal", "aten.uniform")
+# Their decompositions compute something else than the kernel does (random numbers, workspace shapes), or lose
+# precision.
+_KEEP = (
+    "aten._scaled_dot_product",
+    "aten.native_dropout",
+    "aten.rand",
+    "aten.bernoulli",
+    "aten.normal",
+    "aten.uniform",
+)
 
 
 def decompose(graph: GraphModule, is_converted: Callable[[str], bool]) -> None:
@@ -83,7 +91,8 @@ def _body(node: Node) -> GraphModule | None:
     results = body.graph.output_node().args[0]
     found = [r.meta.get("val") if isinstance(r, Node) else None for r in results]  # type: ignore[union-attr]
     same = len(found) == len(expected) and all(
-        isinstance(f, torch.Tensor) and f.shape == e.shape and f.dtype == e.dtype for f, e in zip(found, expected, strict=True)
+        isinstance(f, torch.Tensor) and f.shape == e.shape and f.dtype == e.dtype
+        for f, e in zip(found, expected, strict=True)
     )
     return body if same and all(_is_usable(n, node) for n in body.graph.nodes) else None
 

@@ -1,9 +1,9 @@
 """What a trace read besides its arguments: where captured tensors live, and the Python values it depended on.
 
-A guard is `container[key] is expected` (a dict) or `cell.cell_contents is expected`. Values compare by identity, which is
-stricter than equality and cheap to check. Reached are the modules under the callable, and the globals, closure cells and
-keyword defaults of the Python functions it names, followed through functions and modules outside torch and the standard
-library. Not covered: elements of lists and dicts, attributes of imported modules, and attributes of classes.
+A guard is `container[key] is expected` (a dict) or `cell.cell_contents is expected`. Values compare by identity, which
+is stricter than equality and cheap to check. Reached are the modules under the callable, and the globals, closure cells
+and keyword defaults of the Python functions it names, followed through functions and modules outside torch and the
+standard library. Not covered: elements of lists and dicts, attributes of imported modules, and attributes of classes.
 """
 
 from __future__ import annotations

@@ -45,7 +45,9 @@ def import_torch(traced: Traced, context: ir.Context) -> ir.Module:
     return _import_torch(traced, context, decomposed=False)[0]
 
 
-def _import_torch(traced: Traced, context: ir.Context, decomposed: bool) -> tuple[ir.Module, dict[ir.Value, torch.Tensor]]:
+def _import_torch(
+    traced: Traced, context: ir.Context, decomposed: bool
+) -> tuple[ir.Module, dict[ir.Value, torch.Tensor]]:
     torch_dialect.register_dialect(context)
     graph = _copy(traced.graph_module)
     if decomposed:

@@ -1,7 +1,7 @@
 """From in-place ops to functional ones.
 
-An in-place op becomes its functional form where no other live alias can see the write. Where the target is a whole input,
-the new value becomes one more result of the graph, which the caller copies back. Writes through views go through
+An in-place op becomes its functional form where no other live alias can see the write. Where the target is a whole
+input, the new value becomes one more result of the graph, which the caller copies back. Writes through views go through
 PyTorch's functionalisation, which takes composites apart.
 """
 
@@ -102,11 +102,13 @@ def _updates_statistics(node: Node) -> bool:
 
 def _writes(node: Node) -> bool:
     target = node.target
-    return isinstance(target, torch._ops.OpOverload) and target._schema.is_mutable and target is not aten.detach_.default
+    return (
+        isinstance(target, torch._ops.OpOverload) and target._schema.is_mutable and target is not aten.detach_.default
+    )
 
 
 def _show_running_statistics(node: Node) -> None:
-    """Training-mode batch norm updates its running statistics unseen by its schema: make these writes ops of their own."""
+    """Make the writes of training-mode batch norm, which its schema does not show, ops of their own."""
     args = list(node.args)
     mean, var = args[3], args[4]
     if node.meta["val"].dim() < 2:
@@ -179,7 +181,9 @@ class _Rewriter:
                 if self.order[alias] >= self.order[node] or self.same_tensor(alias) is target:
                     continue
                 if alias.op in ("placeholder", "get_attr") or self.last_use[alias] > self.order[node]:
-                    raise CaptureError(f"{node.target} writes to a tensor that is also seen through a view", **_at(node))
+                    raise CaptureError(
+                        f"{node.target} writes to a tensor that is also seen through a view", **_at(node)
+                    )
 
     def replace(self, node: Node) -> None:
         functional = _functional(node.target)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""What happens at each torch call of the traced function: captured tensors are swapped in, and the user's line is noted."""
+"""At each torch call of the traced function captured tensors are swapped for inputs, and the user's line is noted."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from . import locations
 
 
 class Recorder(TorchFunctionMode):
-    """Replaces captured tensors in the arguments of torch calls by their fake stand-ins, which the tracer knows as inputs.
+    """Replaces captured tensors in the arguments of torch calls by fake stand-ins, which the tracer knows as inputs.
 
-    Without it the tracer would bake the value of a captured one-element tensor into the graph, and run in-place ops on it
-    for real. Nodes get `file:line` of the innermost user frame under `outermost` as their stack trace (within
+    Without it the tracer would bake the value of a captured one-element tensor into the graph, and run in-place ops on
+    it for real. Nodes get `file:line` of the innermost user frame under `outermost` as their stack trace (within
     `preserve_node_meta`).
 
     Attributes:

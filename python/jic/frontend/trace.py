@@ -1,7 +1,7 @@
 """Capture: run a callable once on fake tensors and keep the graph of ATen ops it called.
 
-Composites (`linear`, `layer_norm`, attention, …) stay whole. Weights are inputs: every tensor that the callable reaches other
-than through its arguments becomes an input of the graph. Only torch is needed here.
+Composites (`linear`, `layer_norm`, attention, …) stay whole. Weights are inputs: every tensor that the callable reaches
+other than through its arguments becomes an input of the graph. Only torch is needed here.
 """
 
 from __future__ import annotations
@@ -55,9 +55,9 @@ class Reason:
 class InputSource:
     """Where an input of the graph comes from.
 
-    An `argument` is leaf number `index` of the flattened `(args, kwargs)`. A `captured` tensor is `tensor`; if `container` is
-    given it lives at `container[key]` (a dict), or is the contents of a cell (`key` is None), and must be fetched from
-    there at each call, because the user may replace it.
+    An `argument` is leaf number `index` of the flattened `(args, kwargs)`. A `captured` tensor is `tensor`; if
+    `container` is given it lives at `container[key]` (a dict), or is the contents of a cell (`key` is None), and must
+    be fetched from there at each call, because the user may replace it.
     """
 
     kind: Literal["argument", "captured"]
@@ -74,7 +74,8 @@ class OutputSource:
 
     `result`: graph result `index`; eager's tensor has `stride` (the graph's is contiguous).
     `input`: input `index` itself.
-    `view`: `as_strided` of input `index` with `size` and `stride`, `offset` elements after the input's own storage offset.
+    `view`: `as_strided` of input `index` with `size` and `stride`, `offset` elements after the input's own storage
+    offset.
     `constant`: the Python object `value`.
     """
 
@@ -118,11 +119,12 @@ class FunctionRaised(CaptureError):
 def trace(fn: Callable[..., Any], args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Traced:
     """Capture `fn(*args, **kwargs)`.
 
-    Tensors in the pytrees `args` and `kwargs` are inputs; numbers, strings, None and the like are specialised constants. The
-    callable runs once, on fake tensors and without gradients; the arguments are not changed.
+    Tensors in the pytrees `args` and `kwargs` are inputs; numbers, strings, None and the like are specialised
+    constants. The callable runs once, on fake tensors and without gradients; the arguments are not changed.
 
     Raises:
-        CaptureError: the call cannot be captured (control flow that depends on data, an argument or result of another kind,
+        CaptureError: the call cannot be captured (control flow that depends on data, an argument or result of another
+        kind,
             a mutation that cannot be expressed). Running eagerly is right.
         FunctionRaised: `fn` raises for these arguments, as far as can be told.
     """
@@ -178,7 +180,7 @@ class _Call:
 
     @property
     def tensors(self) -> list[torch.Tensor]:
-        """The inputs: arguments, then captured tensors. Each is an object of its own, for the tracer tells them by it."""
+        """The inputs: arguments, then captured tensors; each an object of its own, by which the tracer tells them."""
         seen: set[int] = set()
         distinct = []
         for tensor in (*(self.leaves[i] for i in self.positions), *self.captured):
@@ -239,8 +241,8 @@ def _run_once(call: _Call) -> GraphModule:
     for leaf in call.result_leaves:
         if not isinstance(leaf, (torch.Tensor, *_CONSTANTS)):
             raise CaptureError(
-                f"the result holds a {type(leaf).__module__}.{type(leaf).__qualname__}, expected tensors, numbers, strings, "
-                "None, and lists, tuples and dicts of them",
+                f"the result holds a {type(leaf).__module__}.{type(leaf).__qualname__}, expected tensors, numbers, "
+                "strings, None, and lists, tuples and dicts of them",
             )
         if isinstance(leaf, (torch.SymInt, torch.SymFloat, torch.SymBool)):
             raise CaptureError("the result holds a size that is only known at run time")
@@ -248,7 +250,9 @@ def _run_once(call: _Call) -> GraphModule:
         node.meta["location"] = node.meta.get("stack_trace", "")
         _check_values(node)
         if node.op == "get_attr" and not _is_constant(node):
-            raise CaptureError("a captured tensor reaches the graph past torch's functions", location=node.meta["location"])
+            raise CaptureError(
+                "a captured tensor reaches the graph past torch's functions", location=node.meta["location"]
+            )
     return graph
 
 
@@ -267,7 +271,9 @@ def _attributes_restored(fn: Any) -> Iterator[None]:
         return
     modules = list(owner.modules())
     before = [
-        (group, dict(group)) for m in modules for group in (m.__dict__, m.__dict__["_buffers"], m.__dict__["_parameters"])
+        (group, dict(group))
+        for m in modules
+        for group in (m.__dict__, m.__dict__["_buffers"], m.__dict__["_parameters"])
     ]
     try:
         yield
@@ -290,8 +296,8 @@ def _explain(error: Exception) -> CaptureError:
     text = str(error).strip().partition("\n")[0]
     if isinstance(error, (DataDependentOutputException, GuardOnDataDependentSymNode)):
         return CaptureError(
-            "a Python value is computed from a tensor's elements (bool(), int(), float(), .item(), .tolist() or an `if` on a "
-            "tensor), which a graph cannot express",
+            "a Python value is computed from a tensor's elements (bool(), int(), float(), .item(), .tolist() or an "
+            "`if` on a tensor), which a graph cannot express",
             hint="use torch.where or masking in place of `if`, and keep numbers in tensors",
             location=where,
         )
@@ -307,12 +313,12 @@ def _explain(error: Exception) -> CaptureError:
 def _check_values(node: Node) -> None:
     where = node.meta["location"]
     if node.target in _READ_STRIDES and not _is_row_major(node.args[0]):
-        raise CaptureError(f"{node.target} reads memory through the strides of a tensor that has others here", location=where)
+        raise CaptureError(
+            f"{node.target} reads memory through the strides of a tensor that has others here", location=where
+        )
     for value in pytree.tree_leaves(node.meta.get("val")):
         if isinstance(value, (torch.SymInt, torch.SymFloat, torch.SymBool)):
-            raise CaptureError(
-                f"{node.target} gives a size or number that is only known at run time", location=where
-            )
+            raise CaptureError(f"{node.target} gives a size or number that is only known at run time", location=where)
         if isinstance(value, torch.Tensor):
             if any(isinstance(size, torch.SymInt) for size in (*value.shape, *value.stride(), value.storage_offset())):
                 raise CaptureError(f"{node.target} has a result whose shape depends on data", location=where)
@@ -341,7 +347,9 @@ def _is_row_major(argument: Any) -> bool:
 
 def _inputs(call: _Call, around: Surroundings) -> tuple[list[InputSource], list[Reason]]:
     """The sources of all inputs, arguments first."""
-    sources = [InputSource("argument", name, index=i) for name, i in zip(_leaf_names(call), call.positions, strict=True)]
+    sources = [
+        InputSource("argument", name, index=i) for name, i in zip(_leaf_names(call), call.positions, strict=True)
+    ]
     reasons: list[Reason] = []
     for tensor in call.captured:
         home = around.homes.get(id(tensor))
@@ -356,9 +364,7 @@ def _inputs(call: _Call, around: Surroundings) -> tuple[list[InputSource], list[
 
 def _leaf_names(call: _Call) -> list[str]:
     paths, _ = pytree.tree_flatten_with_path(pytree.tree_unflatten(call.leaves, call.in_spec))
-    names = [
-        ("args" if getattr(path[0], "idx", 0) == 0 else "kwargs") + pytree.keystr(path[1:]) for path, _ in paths
-    ]
+    names = [("args" if getattr(path[0], "idx", 0) == 0 else "kwargs") + pytree.keystr(path[1:]) for path, _ in paths]
     return [names[i] for i in call.positions]
 
 

@@ -1,9 +1,9 @@
 """The walk over a torch-dialect function, the registry of conversions, and what they share.
 
-A conversion is a function `(c, *arguments) -> value or values`, registered under the op's names ("aten.add.Tensor"). Its arguments
-are those of the op's schema: tensors are `ir.Value`s of builtin tensor types, the rest is Python (numbers, None, strings, lists,
-torch.dtype). `c` is the `Conversion`, which knows the op's result types. A conversion that cannot express the op raises
-`NotConverted`, and the op becomes a `jic.aten_call`.
+A conversion is a function `(c, *arguments) -> value or values`, registered under the op's names ("aten.add.Tensor").
+Its arguments are those of the op's schema: tensors are `ir.Value`s of builtin tensor types, the rest is Python
+(numbers, None, strings, lists, torch.dtype). `c` is the `Conversion`, which knows the op's result types. A conversion
+that cannot express the op raises `NotConverted`, and the op becomes a `jic.aten_call`.
 """
 
 from __future__ import annotations
@@ -271,8 +271,8 @@ class Conversion:
     ) -> ir.Value:
         """An elementwise result of the op's type: operands are promoted, broadcast and given to `emit`.
 
-        `element` is the type that operands are converted to (the result's if None). f16 and bf16 are computed in f32, unless
-        the computation is `exact` in any type.
+        `element` is the type that operands are converted to (the result's if None). f16 and bf16 are computed in f32,
+        unless the computation is `exact` in any type.
         """
         element = element or self.element
         math = element if exact else opmath(element)

@@ -38,7 +38,14 @@ _COMPARE = {
     "eq": "eq", "ne": "ne", "lt": "lt", "le": "le", "gt": "gt", "ge": "ge", "not_equal": "ne", "less": "lt",
     "less_equal": "le", "greater": "gt", "greater_equal": "ge",
 }  # fmt: skip
-_BITWISE = {"bitwise_and": "and", "bitwise_or": "or", "bitwise_xor": "xor", "__and__": "and", "__or__": "or", "__xor__": "xor"}
+_BITWISE = {
+    "bitwise_and": "and",
+    "bitwise_or": "or",
+    "bitwise_xor": "xor",
+    "__and__": "and",
+    "__or__": "or",
+    "__xor__": "xor",
+}
 
 
 def op(name: str) -> Callable[..., ir.Value]:
@@ -345,7 +352,8 @@ def convert_to(c: Conversion, x: ir.Value, *unused: Any) -> ir.Value:
 
 for _name in (
     "to.dtype", "to.device", "to.other", "to.dtype_layout", "_to_copy", "type_as", "clone", "contiguous", "detach",
-    "alias", "lift_fresh", "lift_fresh_copy", "lift", "positive", "_conj", "conj", "resolve_conj", "resolve_neg", "real",
+    "alias", "lift_fresh", "lift_fresh_copy", "lift", "positive", "_conj", "conj", "resolve_conj", "resolve_neg",
+    "real",
     "_autocast_to_reduced_precision", "_autocast_to_full_precision", "detach_copy", "alias_copy",
 ):  # fmt: skip
     converts(f"aten.{_name}")(convert_to)

@@ -88,9 +88,7 @@ def native_layer_norm(
 
 
 @converts("aten.rms_norm")
-def rms_norm(
-    c: Conversion, x: ir.Value, shape: list[int], weight: ir.Value | None, epsilon: float | None
-) -> ir.Value:
+def rms_norm(c: Conversion, x: ir.Value, shape: list[int], weight: ir.Value | None, epsilon: float | None) -> ir.Value:
     wide = b.convert(x, opmath(element_of(x)))
     dims = list(range(rank_of(x) - len(shape), rank_of(x)))
     total = b.reduce(_e("mul", wide, wide), "sum", dims)
@@ -127,9 +125,7 @@ def batch_norm(
         return _normalise_batch(x, weight, bias, epsilon, c.element)[0]
     element = _element(x, weight, bias, mean, variance)
     affine = _affine(weight, bias, shape_of(mean), element)
-    value = b.batch_norm(
-        b.convert(x, element), b.convert(mean, element), b.convert(variance, element), affine, epsilon
-    )
+    value = b.batch_norm(b.convert(x, element), b.convert(mean, element), b.convert(variance, element), affine, epsilon)
     return b.convert(value, c.element)
 
 

@@ -85,7 +85,8 @@ def _encode(value: Any, inputs: list[ir.Value], name: str) -> ir.Attribute:
     if isinstance(value, (list, tuple)):
         return ir.ArrayAttr.get([_encode(v, inputs, name) for v in value])
     for kind, class_ in (
-        ("dtype", torch.dtype), ("layout", torch.layout), ("memory_format", torch.memory_format), ("device", torch.device),
+        ("dtype", torch.dtype), ("layout", torch.layout), ("device", torch.device),
+        ("memory_format", torch.memory_format),
     ):  # fmt: skip
         if isinstance(value, class_):
             return ir.DictAttr.get({kind: ir.StringAttr.get(str(value).removeprefix("torch."))})

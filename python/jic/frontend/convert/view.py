@@ -17,7 +17,8 @@ def _reshape(c: Conversion, x: ir.Value, *unused: Any) -> ir.Value:
 
 
 for _name in (
-    "view", "reshape", "_unsafe_view", "_reshape_alias", "flatten.using_ints", "unflatten.int", "squeeze", "squeeze.dim",
+    "view", "reshape", "_unsafe_view", "_reshape_alias", "flatten.using_ints", "unflatten.int", "squeeze",
+    "squeeze.dim",
     "squeeze.dims", "unsqueeze", "view_as", "reshape_as", "ravel", "view_copy", "unsqueeze_copy", "squeeze_copy",
     "atleast_1d", "atleast_2d",
 ):  # fmt: skip

@@ -253,9 +253,7 @@ def _nearest(c: Conversion, x: ir.Value, n: int, scales: Sequence[float | None])
 
 
 @converts("aten.upsample_nearest1d.vec", "aten.upsample_nearest2d.vec", "aten.upsample_nearest3d.vec")
-def upsample_nearest_vec(
-    c: Conversion, x: ir.Value, size: list[int] | None, scales: list[float] | None
-) -> ir.Value:
+def upsample_nearest_vec(c: Conversion, x: ir.Value, size: list[int] | None, scales: list[float] | None) -> ir.Value:
     n = rank_of(x) - 2
     return _nearest(c, x, n, [None] * n if scales is None else scales)
 
