@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import types
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -15,13 +16,45 @@ from ..runtime import Program, Variant
 from ..runtime import dispatch as d
 
 
-def variant_of(traced: Traced, args: tuple[Any, ...], kwargs: dict[str, Any], program: Program, tag: Any) -> Variant:
+@dataclass(frozen=True)
+class Request:
+    """A call to compile: `fn(*args, **kwargs)`, where a method's `self` (`receiver`) is bound into `fn`."""
+
+    fn: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    receiver: tuple[Any, ...] = ()
+
+    @staticmethod
+    def of(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request:
+        """A first argument that is no tensor, number or container of them is taken for a method's `self`."""
+        leaf = args and pytree.tree_leaves(args[0]) == [args[0]]
+        if leaf and not isinstance(args[0], (torch.Tensor, int, float, complex, str, bytes, type(None), *_CONSTANTS)):
+            return Request(types.MethodType(fn, args[0]), args[1:], kwargs, (args[0],))
+        return Request(fn, args, kwargs)
+
+    def arguments(self) -> tuple[d.ArgumentSpec, ...]:
+        """What the positional arguments of a call like this one must be."""
+        return (*(d.Same(r) for r in self.receiver), *(d.spec_of(a) for a in self.args))
+
+    def keywords(self) -> dict[str, d.ArgumentSpec]:
+        return {k: d.spec_of(v) for k, v in self.kwargs.items()}
+
+    def without_receiver(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """`function`, which takes no receiver, for calls that have one."""
+        return (lambda _, *args, **kwargs: function(*args, **kwargs)) if self.receiver else function
+
+
+_CONSTANTS = (torch.dtype, torch.device, torch.layout, torch.memory_format, slice, range)
+
+
+def variant_of(traced: Traced, request: Request, program: Program, tag: Any) -> Variant:
     """The variant that answers calls like this one by `program`.
 
     Raises:
         ValueError: an argument that no variant can match.
     """
-    numbers, count = tensor_numbers(args, kwargs)
+    numbers, count = tensor_numbers(request.args, request.kwargs)
     captured: list[d.Captured] = []
     inputs: list[int] = []
     for source in traced.inputs:
@@ -37,8 +70,8 @@ def variant_of(traced: Traced, args: tuple[Any, ...], kwargs: dict[str, Any], pr
             captured.append(d.Captured(spec, tensor=source.tensor))
     results = [_result(o, inputs) for o in traced.outputs]
     return Variant(
-        arguments=tuple(_without_grad(d.spec_of(a)) for a in args),
-        keywords={k: _without_grad(d.spec_of(v)) for k, v in kwargs.items()},
+        arguments=tuple(_without_grad(a) for a in request.arguments()),
+        keywords={k: _without_grad(a) for k, a in request.keywords().items()},
         guards=guards_of(traced.guards),
         captured=captured,
         program=program,
@@ -62,12 +95,7 @@ def _without_grad(spec: d.ArgumentSpec) -> d.ArgumentSpec:
 
 
 def callable_variant(
-    function: Callable[..., Any],
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-    guards: list[TraceGuard],
-    grad: Any,
-    tag: Any,
+    function: Callable[..., Any], request: Request, guards: list[TraceGuard], grad: Any, tag: Any
 ) -> Variant:
     """The variant that answers calls like this one by a Python function.
 
@@ -75,8 +103,8 @@ def callable_variant(
         ValueError: an argument that no variant can match.
     """
     return Variant(
-        arguments=tuple(d.spec_of(a) for a in args),
-        keywords={k: d.spec_of(v) for k, v in kwargs.items()},
+        arguments=request.arguments(),
+        keywords=request.keywords(),
         guards=guards_of(guards),
         callable=function,
         grad=grad,

@@ -76,8 +76,9 @@ class CompiledFunction(Dispatcher):
     def _prepare(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[..., Any]:
         """Compile for this call; returns what answers it."""
         entry = Entry(signature_text(args, kwargs))
+        request = calls.Request.of(self.fn, args, kwargs)
         try:
-            function = self._compile(entry, args, kwargs)
+            function = self._compile(entry, request)
         except FunctionRaised:
             return self.fn  # eager raises the same error, and it is eager's
         except FallbackError:
@@ -85,37 +86,37 @@ class CompiledFunction(Dispatcher):
         except (JicError, ValueError) as error:
             entry.eager = True
             entry.reasons.append(reason_of(error, self.fn))
-            function = self._give_up(entry, args, kwargs)
+            function = self._give_up(entry, request)
         self.entries.append(entry)
         return function
 
-    def _compile(self, entry: Entry, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[..., Any]:
+    def _compile(self, entry: Entry, request: calls.Request) -> Callable[..., Any]:
         if len(self.entries) >= self.config.recompile_limit:
             raise JicError(
                 f"{len(self.entries)} signatures are compiled already", hint="raise JitConfig.recompile_limit"
             )
         start = time.perf_counter()
-        entry.traced = traced = trace(self.fn, args, kwargs)
+        entry.traced = traced = trace(request.fn, request.args, request.kwargs)
         entry.trace_seconds = time.perf_counter() - start
         entry.reasons.extend(traced.reasons)
         if self.config.target_device == "vulkan":
-            return vulkan.prepare(self, entry, args, kwargs)
+            return vulkan.prepare(self, entry, request)
         entry.built = build(traced, self.config, self._cache)
         entry.program = program = Program(entry.built.artifact)
         program.set_timing(self.config.enable_profiling)
         if self.strict and (fallbacks := entry.fallbacks()):
             raise strict_error(fallbacks)
-        if torch.is_grad_enabled() and _needs_gradients(traced, args, kwargs):
+        if torch.is_grad_enabled() and _needs_gradients(traced, request):
             if why := gradients.can_differentiate(traced, entry.steps):
                 raise JicError(f"gradients are needed and {why}", hint="call it under torch.no_grad()")
-            function = gradients.differentiable(self.fn, traced, program, args, kwargs)
-            self.add(calls.callable_variant(function, args, kwargs, traced.guards, "required", entry))
+            function = request.without_receiver(gradients.Differentiable(traced, program))
+            self.add(calls.callable_variant(function, request, traced.guards, "required", entry))
             return function
-        variant = calls.variant_of(traced, args, kwargs, program, entry)
+        variant = calls.variant_of(traced, request, program, entry)
         self.add(variant)
         return self  # the variant answers now
 
-    def _give_up(self, entry: Entry, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[..., Any]:
+    def _give_up(self, entry: Entry, request: calls.Request) -> Callable[..., Any]:
         reason = entry.reasons[-1]
         if self.strict:
             raise strict_error(entry.reasons)
@@ -126,7 +127,7 @@ class CompiledFunction(Dispatcher):
         )
         guards = entry.traced.guards if entry.traced is not None else []
         try:
-            self.add(calls.callable_variant(self.fn, args, kwargs, guards, "any", entry))
+            self.add(calls.callable_variant(self.fn, request, guards, "any", entry))
         except ValueError:
             pass  # an argument that cannot be matched: each such call comes here again
         return self.fn
@@ -302,8 +303,8 @@ def _is_fake(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     return any(isinstance(v, FakeTensor) for v in pytree.tree_leaves((args, kwargs)))
 
 
-def _needs_gradients(traced: Traced, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-    leaves = pytree.tree_leaves((args, kwargs))
+def _needs_gradients(traced: Traced, request: calls.Request) -> bool:
+    leaves = pytree.tree_leaves((request.args, request.kwargs))
     for source in traced.inputs:
         tensor = leaves[source.index] if source.kind == "argument" else source.tensor
         if isinstance(tensor, torch.Tensor) and tensor.requires_grad:

@@ -5,7 +5,6 @@ Exact, with no saved intermediates. Calls that change their inputs or draw rando
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -17,7 +16,7 @@ from ..runtime import Program
 
 class _Recompute(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, call: _Call, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    def forward(ctx: Any, call: Differentiable, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
         ctx.call = call
         ctx.save_for_backward(*tensors)
         outputs = call.run(tensors)
@@ -30,14 +29,11 @@ class _Recompute(torch.autograd.Function):
         return (None, *ctx.call.gradients(ctx.saved_tensors, ctx.needs_input_grad[1:], gradients))
 
 
-class _Call:
-    """One signature's program and the callable that it was traced from."""
+class Differentiable:
+    """Answers calls of one signature by its program, so that autograd can go through them."""
 
-    def __init__(self, fn: Callable[..., Any], traced: Traced, program: Program, args: Any, kwargs: Any) -> None:
-        self.fn, self.traced, self.program = fn, traced, program
-        leaves, self.spec = pytree.tree_flatten((args, kwargs))
-        self.template = [None if isinstance(v, torch.Tensor) else v for v in leaves]
-        self.results = [o.index for o in traced.outputs if o.kind == "result"]
+    def __init__(self, traced: Traced, program: Program) -> None:
+        self.traced, self.program = traced, program
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         leaves = pytree.tree_leaves((args, kwargs))
@@ -83,13 +79,6 @@ class _Call:
                 return [None] * len(leaves)
             found = iter(torch.autograd.grad([o for o, _ in pairs], wanted, [g for _, g in pairs], allow_unused=True))
         return [next(found) if n else None for n in needed]
-
-
-def differentiable(
-    fn: Callable[..., Any], traced: Traced, program: Program, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Callable[..., Any]:
-    """A callable like `fn` whose forward is `program`."""
-    return _Call(fn, traced, program, args, kwargs)
 
 
 def can_differentiate(traced: Traced, program_steps: list[dict[str, Any]]) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .compiled import CompiledFunction, Entry
 
 
-def prepare(owner: CompiledFunction, entry: Entry, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[..., Any]:
+def prepare(owner: CompiledFunction, entry: Entry, request: calls.Request) -> Callable[..., Any]:
     """Compile `entry` for the Vulkan device and add its variant to `owner`.
 
     Raises:
@@ -45,10 +45,11 @@ def prepare(owner: CompiledFunction, entry: Entry, args: tuple[Any, ...], kwargs
             for s in traced.inputs
         ]
         if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors):
-            return owner.fn(*call_args, **call_kwargs)
+            return request.fn(*call_args, **call_kwargs)
         outputs = program.run(tensors)
         found = [outputs[o.index] if o.kind == "result" else o.value for o in traced.outputs]
         return pytree.tree_unflatten(found, traced.out_spec)
 
-    owner.add(calls.callable_variant(run, args, kwargs, traced.guards, "any", entry))
-    return run
+    function = request.without_receiver(run)
+    owner.add(calls.callable_variant(function, request, traced.guards, "any", entry))
+    return function
