@@ -85,6 +85,15 @@ class Writer:
         return list(range(2, self.rank)) if self.layout == "nchw" else list(range(1, self.rank - 1))
 
     @property
+    def column_dim(self) -> int:
+        """The dim that `Point.column` runs along: of merged ones the last that has more than one position."""
+        if not self.merged:
+            return self.spatial_dims[-1]
+        shape = self.region.nodes[self.node].shape
+        dims = self.spatial_dims if self.layout == "nchw" else [0, *self.spatial_dims]
+        return next((d for d in reversed(dims) if shape[d] > 1), dims[-1])
+
+    @property
     def held(self) -> int:
         """Elements of scratch that a tile (nhwc) or whole rows of tiles (nchw) wait in."""
         along = self.columns if self.layout == "nhwc" else self._pitch
@@ -169,7 +178,7 @@ class Writer:
                 # the last vector overlaps the one before: what is written twice is the same
                 x = g.minimum(x, self.width - self.lanes)
             here = Point(at.batch, at.depth, at.row, g.add(at.column, x), at.channel)
-            evaluator = self._evaluator(kernel, here, self.rank - 1)
+            evaluator = self._evaluator(kernel, here, self.column_dim)
             evaluator.memory.mask = mask
             self._store(evaluator, self._index(0, 0, 0), value(x))
 
@@ -182,7 +191,7 @@ class Writer:
         positions = (at.depth, at.row, at.column)[-len(spatial) :]
         variables = dict(zip(spatial, positions, strict=True))
         if self.merged:
-            variables = {spatial[-1]: at.column}
+            variables = {self.column_dim: at.column}
         if not self.merged or self.layout == "nchw":
             variables[0] = at.batch
         variables[self.channel_dim] = at.channel
@@ -193,7 +202,7 @@ class Writer:
         """The iteration point this far from the tile's first position."""
         index = [Linear.of(d) for d in range(self.rank)]
         index[self.channel_dim] += channel
-        index[self.spatial_dims[-1]] += column
+        index[self.column_dim] += column
         if row:
             index[self.spatial_dims[-2]] += row
         return tuple(index)

@@ -137,9 +137,9 @@ def _mergeable(region: Region, number: int, window: Window) -> bool:
     """A convolution of single pixels whose spatial dims (and in nhwc the batch) can be walked as one."""
     if window.taps != 1 or set(window.stride) != {1} or not window.inside:
         return False
-    rank = len(region.nodes[number].shape)
-    dims = list(range(2, rank)) if window.layout == "nchw" else list(range(rank - 1))
     shape = region.nodes[number].shape
+    dims = range(2, len(shape)) if window.layout == "nchw" else range(len(shape) - 1)
+    dims = [d for d in dims if shape[d] > 1]
     found = accesses(region, [(o, whole(region, o)) for o in region.outputs], frozenset([number]))
     if found.positional & set(dims):
         return False
