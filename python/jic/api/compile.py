@@ -35,8 +35,8 @@ def compile(
     """Compile a function or an `nn.Module`; also a decorator, with or without arguments.
 
     The first call with a new signature (dtypes, shapes, strides, values of Python arguments, state that the code reads) captures
-    and compiles; later ones run the compiled code. What cannot be compiled runs through ATen or eagerly, with a warning or a note in
-    `jic.explain`.
+    and compiles; later ones run the compiled code. What cannot be compiled runs through ATen or eagerly, with a warning
+    or a note in `jic.explain`.
 
     Args:
         fn: what to compile. A module comes back as a module that shares its parameters.

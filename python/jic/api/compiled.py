@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 import warnings
@@ -126,10 +127,8 @@ class CompiledFunction(Dispatcher):
             stacklevel=5,
         )
         guards = entry.traced.guards if entry.traced is not None else []
-        try:
+        with contextlib.suppress(ValueError):  # an argument that cannot be matched: each such call comes here again
             self.add(calls.callable_variant(self.fn, request, guards, "any", entry))
-        except ValueError:
-            pass  # an argument that cannot be matched: each such call comes here again
         return self.fn
 
     # ---- looking inside ----
@@ -155,13 +154,17 @@ class CompiledFunction(Dispatcher):
         """The IR of the latest signature.
 
         Args:
-            stage: `torch` (torch dialect as captured), `jic` (imported), `kernels` (after the passes), `cpu` (kernel functions), `llvm`.
+            stage: `torch` (torch dialect as captured), `jic` (imported), `kernels` (after the passes), `cpu` (kernel
+                functions, and `@main` as launches on planned memory), `llvm`.
         """
+        from torch_mlir.ir import Location
+
         from ..dialects import context
         from ..frontend.importer import import_torch
         from ..targets.cpu import codegen
         from ..targets.cpu import compile as target
         from ..targets.cpu.kernel import KernelModule
+        from ..targets.cpu.launches import main_of_launches
         from ..targets.cpu.lower import lower
         from ..targets.cpu.machine import host
 
@@ -176,9 +179,13 @@ class CompiledFunction(Dispatcher):
         if stage not in ("cpu", "llvm"):
             raise JicError(f"stage is {stage!r}, expected torch, jic, kernels, cpu or llvm")
         kernels = KernelModule(module.context)
-        with module.context:
-            lower(target.main_of(module), kernels, host())
-        return str(kernels.module) if stage == "cpu" else codegen.lower_to_llvm(kernels)
+        with module.context, Location.unknown():
+            main = target.main_of(module)
+            program = lower(main, kernels, host())
+            if stage == "llvm":
+                return codegen.lower_to_llvm(kernels)
+            main_of_launches(program, main, kernels.module)
+        return str(kernels.module)
 
     @property
     def graph(self) -> str:

@@ -49,7 +49,9 @@ def lower_to_llvm(kernels: KernelModule) -> str:
 def _add_entry(module: ir.Module, name: str, buffers: int) -> None:
     """Rename kernel `name` to `<name>.body`, make it private, and add the packed entry that calls it."""
     body = next(
-        op for op in module.body.operations if op.operation.name == "llvm.func" and str(op.attributes["sym_name"]) == f'"{name}"'
+        op
+        for op in module.body.operations
+        if op.operation.name == "llvm.func" and str(op.attributes["sym_name"]) == f'"{name}"'
     )
     body.attributes["sym_name"] = ir.StringAttr.get(f"{name}.body")
     body.attributes["linkage"] = ir.Attribute.parse("#llvm.linkage<internal>")
@@ -74,8 +76,6 @@ def _target() -> llvm.Target:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     return llvm.Target.from_default_triple()
-
-
 
 
 def emit_object(text: str, machine: Machine, level: int = 3) -> bytes:

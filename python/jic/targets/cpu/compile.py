@@ -53,6 +53,4 @@ def compile_module(module: ir.Module, machine: Machine | None = None, *, keep_te
     lowered = time.perf_counter()
     code = codegen.compile_kernels(kernels, machine) if kernels.kernels else b""
     done = time.perf_counter()
-    return CpuCode(
-        description, code, constants, text, {"lower": lowered - start, "codegen": done - lowered}
-    )
+    return CpuCode(description, code, constants, text, {"lower": lowered - start, "codegen": done - lowered})

@@ -40,7 +40,7 @@ class Slot:
 
 @dataclass
 class Step:
-    """A launch, an ATen call, or the check of a status buffer, on slots."""
+    """A launch, an ATen call (whose results are the values from `first_value` on), or a check of a status buffer."""
 
     op: str
     slots: list[Slot]
@@ -52,6 +52,7 @@ class Step:
     cost: int = 0
     scratch: int = 0
     call: ir.Operation | None = None
+    first_value: int = 0
     ops: list[str] = field(default_factory=list)
 
 
@@ -82,7 +83,7 @@ class _Lowering:
     def run(self) -> Program:
         block = self.main.regions[0].blocks[0]
         for i, argument in enumerate(block.arguments):
-            elements, element = _extent(argument)
+            elements, element = extent(argument)
             self.slots[argument] = Slot("input", i, elements, element)
         operations = [op.operation for op in block.operations]
         self._place_outputs(operations)
@@ -94,7 +95,7 @@ class _Lowering:
                 if op.results[0] not in self.slots:
                     self.slots[op.results[0]] = source
             elif op.name == "jic.constant":
-                elements, element = _extent(op.results[0])
+                elements, element = extent(op.results[0])
                 self.slots[op.results[0]] = Slot("constant", len(self.program.constants), elements, element)
                 self.program.constants.append(op.attributes["value"])
             elif op.name == "jic.aten_call":
@@ -120,7 +121,7 @@ class _Lowering:
             while not isinstance(root.owner, ir.Block) and root.owner.operation.name == "jic.reshape":
                 root = root.owner.operation.operands[0]
             owned = not isinstance(root.owner, ir.Block) and root.owner.operation.name == "jic.fused"
-            elements, element = _extent(value)
+            elements, element = extent(value)
             if owned and root not in self.slots:
                 self.slots[root] = Slot("output", i, elements, element)
 
@@ -152,9 +153,10 @@ class _Lowering:
         results = []
         for value in op.results:
             if value not in self.slots:
-                self.slots[value] = self._temporary(*_extent(value))
+                self.slots[value] = self._temporary(*extent(value))
             results.append(self.slots[value])
-        self._emit(region, arguments, results, source_line(op))
+        if any(r.elements for r in results):  # a kernel without results of any size has nothing to do
+            self._emit(region, arguments, results, source_line(op))
 
     def _emit(self, region: Region, arguments: list[Slot], results: list[Slot], location: str) -> None:
         key = repr((region.kind, [(n.op, n.operands, n.shape, n.element, n.attributes) for n in region.nodes],
@@ -192,20 +194,27 @@ class _Lowering:
 
     def _aten(self, op: ir.Operation) -> None:
         operands = [self.slots[v] for v in op.operands]
+        first = self.program.values
         for value in op.results:
-            self.slots[value] = Slot("value", self.program.values, *_extent(value))
+            self.slots[value] = Slot("value", self.program.values, *extent(value))
             self.program.values += 1
         self._add(
-            Step(op="aten", slots=operands, name=ir.StringAttr(op.attributes["callee"]).value, call=op,
-                 location=source_line(op))  # fmt: skip
+            Step(
+                op="aten",
+                slots=operands,
+                name=ir.StringAttr(op.attributes["callee"]).value,
+                call=op,
+                first_value=first,
+                location=source_line(op),
+            )
         )
 
     def _return(self, op: ir.Operation) -> None:
         for i, value in enumerate(op.operands):
             slot = self.slots[value]
-            elements, element = _extent(value)
+            elements, element = extent(value)
             target = Slot("output", i, elements, element)
-            if (slot.kind, slot.index) != ("output", i):
+            if (slot.kind, slot.index) != ("output", i) and elements:
                 node = Node("argument", (), (elements,), element, {})
                 copy = Region("pointwise", (node,), 1, (0,))
                 key = f"copy {elements} {element}"
@@ -214,13 +223,20 @@ class _Lowering:
                     self.cache[key] = (copy_template.lower(copy, name, self.kernels, self.machine), copy)
                 for launch in self.cache[key][0].launches:
                     self._add(
-                        Step(op="launch", slots=[slot, target], name="copy", inputs=1, kernel=launch.kernel,
-                             tasks=launch.tasks, cost=launch.cost)  # fmt: skip
+                        Step(
+                            op="launch",
+                            slots=[slot, target],
+                            name="copy",
+                            inputs=1,
+                            kernel=launch.kernel,
+                            tasks=launch.tasks,
+                            cost=launch.cost,
+                        )
                     )
             self.program.outputs.append(target)
 
 
-def _extent(value: ir.Value) -> tuple[int, str]:
+def extent(value: ir.Value) -> tuple[int, str]:
     type_ = ir.RankedTensorType(value.type)
     if not type_.has_static_shape:
         raise LoweringError(f"a buffer has the dynamic type {type_}")

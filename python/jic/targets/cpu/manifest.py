@@ -76,35 +76,22 @@ def _step(step: Step, program: Program) -> dict[str, Any]:
         }
     if step.op == "check":
         return {"op": "check", "buffer": slots[0], "message": step.name, "location": step.location}
-    return _aten_step(step, slots, program)
+    return _aten_step(step, slots)
 
 
-def _aten_step(step: Step, slots: list[list[Any]], program: Program) -> dict[str, Any]:
+def _aten_step(step: Step, slots: list[list[Any]]) -> dict[str, Any]:
     call = step.call
     assert call is not None
-    first = min((s.index for s in _value_slots(call, program)), default=0)
     return {
         "op": "aten",
         "callee": step.name,
         "arguments": encode(call.attributes["arguments"]),
         "keywords": encode(call.attributes["keywords"]),
         "operands": [{"slot": s, **_tensor(v)} for s, v in zip(slots, call.operands, strict=True)],
-        "results": [{"value": first + i, **_tensor(v)} for i, v in enumerate(call.results)],
+        "results": [{"value": step.first_value + i, **_tensor(v)} for i, v in enumerate(call.results)],
         "location": step.location,
         "reason": ir.StringAttr(call.attributes["reason"]).value,
     }
-
-
-def _value_slots(call: ir.Operation, program: Program) -> list[Slot]:
-    """The values that `call` defines: they are numbered in program order."""
-    number = 0
-    for step in program.steps:
-        if step.op == "aten":
-            assert step.call is not None
-            if step.call == call:
-                break
-            number += len(step.call.results)
-    return [Slot("value", number + i, 0, "i8") for i in range(len(call.results))]
 
 
 def encode(attribute: ir.Attribute) -> Any:

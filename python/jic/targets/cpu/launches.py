@@ -1,0 +1,100 @@
+"""The lowered program as IR: a `@main` on memrefs whose body is launches, ATen calls and checks, for reading.
+
+func.func @main(%in0: memref<32xf32>, %out0: memref<32xf32>, %ws: memref<128xi8>) {
+  %0 = memref.view %ws[0] : memref<32xf32>
+  jic.launch(%in0, %0) {kernel = @k0, …}
+  jic.launch(%0, %out0) {kernel = @k1, …}
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+from torch_mlir import ir
+
+from jic.dialects import build as b
+
+from ..common import ops
+from .kernel import storage
+from .lower import Program, Slot, Step, extent
+
+
+def main_of_launches(program: Program, main: ir.Operation, module: ir.Module) -> None:
+    """Append `program`, lowered from `main`, to `module`, which holds its kernels."""
+    inputs = [Slot("input", i, *extent(a)) for i, a in enumerate(main.regions[0].blocks[0].arguments)]
+    types = [_memref(s) for s in [*inputs, *program.outputs]]
+    workspace = ir.MemRefType.get([max(1, program.workspace)], ops.element_type("i8"))
+    types.append(workspace)
+    attributes = {
+        "sym_name": b.string("main"),
+        "function_type": ir.TypeAttr.get(ir.FunctionType.get(types, [])),
+    }
+    with ir.InsertionPoint(module.body):
+        function = ir.Operation.create("func.func", attributes=attributes, regions=1)
+    block = function.regions[0].blocks.append(*types)
+    arguments = list(block.arguments)
+    bases = {"input": arguments[: len(inputs)], "output": arguments[len(inputs) : -1]}
+    with ir.InsertionPoint(block):
+        writer = _Writer(program, bases, arguments[-1])
+        for step in program.steps:
+            writer.step(step)
+        ops.op("func.return", [], None)
+
+
+def _memref(slot: Slot) -> ir.Type:
+    return ir.MemRefType.get([slot.elements], storage(slot.element))
+
+
+class _Writer:
+    def __init__(self, program: Program, bases: dict[str, list[ir.Value]], workspace: ir.Value) -> None:
+        self.program, self.bases, self.workspace = program, bases, workspace
+        self.made: dict[tuple[str, int, ir.Type], ir.Value] = {}
+
+    def buffer(self, slot: Slot) -> ir.Value:
+        """The memref of a slot, made where it is first needed."""
+        if slot.kind in self.bases:
+            return self.bases[slot.kind][slot.index]
+        type_ = _memref(slot) if slot.elements else ir.MemRefType.get([slot.bytes], ops.element_type("i8"))
+        key = (slot.kind, slot.index, type_)
+        if key not in self.made:
+            self.made[key] = self._make(slot, type_)
+        return self.made[key]
+
+    def _make(self, slot: Slot, type_: ir.Type) -> ir.Value:
+        if slot.kind == "workspace":
+            offset = self.program.ranges[slot.index].offset
+            return ops.op("memref.view", [self.workspace, ops.index(offset)], type_)
+        tensor = ir.RankedTensorType.get(type_.shape, type_.element_type)  # type: ignore[attr-defined]
+        if slot.kind == "constant":
+            value = b.reshape(b.constant(self.program.constants[slot.index]), list(tensor.shape))
+            return ops.op("bufferization.to_buffer", [value], type_, {"read_only": ir.UnitAttr.get()})
+        raise KeyError(f"value {slot.index} is used before the call that makes it")
+
+    def step(self, step: Step) -> None:
+        if step.op == "launch":
+            attributes: dict[str, Any] = {
+                "kernel": ir.FlatSymbolRefAttr.get(step.kernel),
+                "inputs": b.i64(step.inputs),
+                "tasks": b.i64(step.tasks),
+                "cost": b.i64(step.cost),
+                "scratch": b.i64(step.scratch),
+            }
+            b.op("launch", [self.buffer(s) for s in step.slots], [], attributes)
+        elif step.op == "aten":
+            call = step.call
+            assert call is not None
+            results = [ir.MemRefType.get(v.type.shape, storage(str(v.type.element_type))) for v in call.results]
+            attributes = {call.attributes[i].name: call.attributes[i].attr for i in range(len(call.attributes))}
+            made = b.op("aten_call", [self.buffer(s) for s in step.slots], results, attributes)
+            for i, value in enumerate(made.results):
+                shape = list(ir.MemRefType(value.type).shape)
+                flat = ir.MemRefType.get([prod(shape)], ir.MemRefType(value.type).element_type)
+                if shape != list(flat.shape):
+                    groups = ir.ArrayAttr.get(
+                        [ir.ArrayAttr.get([b.i64(d) for d in range(len(shape))])] if shape else []
+                    )
+                    value = (
+                        ops.op("memref.collapse_shape", [value], flat, {"reassociation": groups}) if shape else value
+                    )
+                self.made["value", step.first_value + i, flat] = value
