@@ -45,6 +45,9 @@ class Memory:
         type_ = ops.vector_type(self.width, element)
         return ops.op("arith.constant", [], type_, {"value": ir.DenseElementsAttr.get(values, type_)})
 
+    def _every_lane(self) -> ir.Value:
+        return ops.constant(ops.vector_type(self.width, ir.IntegerType.get_signless(1)), 1)
+
     # ---- positions ----
 
     def _uniform(self, position: Linear) -> ir.Value:
@@ -104,9 +107,7 @@ class Memory:
             if self.mask is not None:
                 absent = ops.binary("arith.xori", self.mask, ops.constant(self.mask.type, 1))
                 inside = ops.binary("arith.ori", inside, absent)
-            inside = ops.op(
-                "vector.reduction", [inside], one.type, {"kind": ir.Attribute.parse("#vector.kind<and>")}
-            )
+            inside = ops.op("vector.reduction", [inside], one.type, {"kind": ir.Attribute.parse("#vector.kind<and>")})
         with ops.if_then(ops.binary("arith.xori", inside, one)):
             code = ops.constant(ir.IntegerType.get_signless(64), 1)
             ops.op("memref.store", [code, self.status, ops.index(0)], None)  # type: ignore[list-item]
@@ -151,7 +152,7 @@ class Memory:
         base = ops.op("arith.index_cast", [self._uniform(position)], index)
         lanes = self._lanes_of(position, base, index)
         if mask is None:
-            mask = ops.constant(ops.vector_type(self.width, ir.IntegerType.get_signless(1)), 1)
+            mask = self._every_lane()
         rest = ops.constant(type_, 0)
         return ops.op("vector.gather", [buffer, ops.index(0), lanes, mask, rest], type_)
 
@@ -168,14 +169,19 @@ class Memory:
         return flip(ops.op("vector.maskedload", [buffer, at, flip(mask), rest], type_))
 
     def store(self, number: int, position: Linear, value: ir.Value, element: str) -> None:
-        """Write `value` (register type) to buffer `number`; the lane stride is 0 (one scalar) or 1."""
+        """Write `value` (register type) to buffer `number`; a lane stride of 0 writes one scalar."""
         buffer = self.buffers[number]
         at = self._uniform(position)
         if self.lane is None or not self._lane_stride(position):
             ops.op("memref.store", [_to_storage(value, element), buffer, at], None)
             return
         value = _to_storage(self.as_vector(value), element)
-        if self.mask is not None:
+        if self._lane_stride(position) != 1:
+            index = ops.element_type("i64")
+            lanes = self._lanes_of(position, ops.op("arith.index_cast", [at], index), index)
+            mask = self._every_lane() if self.mask is None else self.mask
+            ops.op("vector.scatter", [buffer, ops.index(0), lanes, mask, value], None)
+        elif self.mask is not None:
             ops.op("vector.maskedstore", [buffer, at, self.mask, value], None)
         else:
             attributes = {"nontemporal": ir.BoolAttr.get(True)} if self.nontemporal else {}
