@@ -140,7 +140,7 @@ def make_plan(window: Window, groups: int, machine: Machine, flat: bool) -> Plan
     tile = choose_tile(window, filters, window.taps * depth, lanes, machine.vector_registers, flat)
     plan = Plan(window, groups, lanes, tile, copy, pixels if flat else 0, tile.rows)
     plan = replace(plan, rows=_rows(plan, machine), panels_per_task=plan.panels)
-    if _filter_bytes(plan) > machine.l2 // 2:
+    if _filter_bytes(plan) > machine.l2 // 2 and _packing_pays(plan):
         return replace(plan, panels_per_task=1, packs=True)
     splits = min(plan.panels, ceil(_wanted_tasks(plan) / max(1, plan.tasks)))
     return replace(plan, panels_per_task=ceil(plan.panels / splits))
@@ -182,6 +182,16 @@ def choose_tile(window: Window, filters: int, steps: int, lanes: int, registers:
 def _wanted_tasks(plan: Plan) -> int:
     """Enough for balance over threads, but none much shorter than 50 us."""
     return max(1, min(32, plan.nanoseconds // 50_000))
+
+
+def _packing_pays(plan: Plan) -> bool:
+    """Whether tasks should pack their panels themselves.
+
+    That saves the packed filter's way through memory, and costs a copy of the patch a panel; an element of the first is
+    worth about four of the second.
+    """
+    copied = plan.panels * plan.tasks * plan.patch.elements if plan.copy else 0
+    return copied < 4 * plan.panels * plan.width * plan.steps
 
 
 def _filter_bytes(plan: Plan) -> int:
