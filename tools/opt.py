@@ -18,6 +18,7 @@ from jic.errors import ConfigError, JicError
 from jic.passes import registry
 from jic.passes.options import describe, print_value
 from jic.passes.pipeline import Pipeline
+from jic.targets import passes as _target_passes  # noqa: F401  (registers the targets' passes)
 
 from . import options
 from .diagnostics import Diagnostic

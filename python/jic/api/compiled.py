@@ -180,7 +180,7 @@ class CompiledFunction(Dispatcher):
             raise JicError(f"stage is {stage!r}, expected torch, jic, kernels, cpu or llvm")
         kernels = KernelModule(module.context)
         with module.context, Location.unknown():
-            main = target.main_of(module)
+            main = target.main_of(module.body)
             program = lower(main, kernels, host())
             if stage == "llvm":
                 return codegen.lower_to_llvm(kernels)

@@ -19,9 +19,25 @@ _PER_OP = {
     "rsqrt": 150.0,
     "reciprocal": 80.0,
 }
-_LIBM = (
-    "exp2 expm1 log2 log10 log1p sin cos tan asin acos atan atan2 sinh cosh pow rem mod".split()  # scalar calls
-)
+_LIBM = [
+    "exp2",
+    "expm1",
+    "log2",
+    "log10",
+    "log1p",
+    "sin",
+    "cos",
+    "tan",
+    "asin",
+    "acos",
+    "atan",
+    "atan2",
+    "sinh",
+    "cosh",
+    "pow",
+    "rem",
+    "mod",
+]  # scalar calls
 _BYTES_PER_NS = 12.0
 TRANSCENDENTAL = frozenset(_PER_OP) | frozenset(_LIBM)
 

@@ -27,9 +27,9 @@ class CpuCode:
     seconds: dict[str, float]
 
 
-def main_of(module: ir.Module) -> ir.Operation:
-    """The module's `func.func @main`. Raises `LoweringError` without one."""
-    for op in module.body.operations:
+def main_of(body: ir.Block) -> ir.Operation:
+    """The `func.func @main` in a module's body. Raises `LoweringError` without one."""
+    for op in body.operations:
         if op.operation.name == "func.func" and ir.StringAttr(op.attributes["sym_name"]).value == "main":
             return op.operation
     raise LoweringError("the module has no func.func @main")
@@ -46,7 +46,7 @@ def compile_module(module: ir.Module, machine: Machine | None = None, *, keep_te
     kernels = KernelModule(module.context)
     start = time.perf_counter()
     with module.context, ir.Location.unknown():
-        main = main_of(module)
+        main = main_of(module.body)
         program = lower(main, kernels, machine)
         description, constants = manifest.build(program, main, machine)
     text = str(kernels.module) if keep_text else ""
