@@ -21,6 +21,7 @@ def conv_bn(channels: int, filters: int, window: int, stride: int = 1, groups: i
     """Convolution with "same" padding and batch norm with statistics that are not the identity."""
     conv = nn.Conv2d(channels, filters, window, stride, window // 2, groups=groups, bias=False)
     norm = nn.BatchNorm2d(filters)
+    assert norm.running_mean is not None and norm.running_var is not None
     norm.running_mean.normal_()
     norm.running_var.uniform_(0.5, 2.0)
     nn.init.normal_(norm.weight)

@@ -200,8 +200,8 @@ class _Sums:
 def _unroll(loop: Loop, accumulators: int, distance: int) -> int:
     """Steps an iteration: all of a short loop, else about sixty multiply-adds.
 
-    But no more than from a pixel to the next, `distance` apart: LLVM would keep what two of them share in registers that
-    the accumulators need.
+    But no more than from a pixel to the next, `distance` apart: LLVM would keep what two of them share in registers
+    that the accumulators need.
     """
     steps = loop.trips if loop.trips * accumulators <= 200 else min(8, 60 // accumulators)
     if loop.source and distance % loop.source == 0:
