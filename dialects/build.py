@@ -39,6 +39,8 @@ def boolean(value: bool) -> ir.BoolAttr:
 def scalar(element: ir.Type, value: float | int | bool) -> ir.Attribute:
     """`value` as a scalar attribute of type `element`."""
     if isinstance(element, ir.IntegerType):
+        if element.width == 1:
+            return ir.IntegerAttr.get(element, bool(value))
         return ir.IntegerAttr.get(element, int(value))
     return ir.FloatAttr.get(element, float(value))
 

@@ -141,7 +141,10 @@ class _NodeImporter(GraphNodeImporter):
     def _import_literal(self, py_value: Any, info: Any = None) -> ir.Value:
         value = super()._import_literal(py_value, info)
         if isinstance(py_value, torch.Tensor):
-            self.literals[value] = py_value
+            if py_value.dtype == torch.bool:  # a literal of bytes, and a conversion of it
+                self.literals[value.owner.operands[0]] = py_value.to(torch.uint8)
+            else:
+                self.literals[value] = py_value
         return value
 
 

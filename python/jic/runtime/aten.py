@@ -30,7 +30,7 @@ class AtenCall:
         self._name = step["callee"]
         # Finds a bad encoding when the program is loaded rather than when it runs.
         probe = [None] * len(step["operands"])
-        _decode([self._arguments, self._keywords], probe)
+        self._decoded(probe)
 
     def __call__(self, operands: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:
         """The results, contiguous and on memory of their own.
@@ -39,7 +39,8 @@ class AtenCall:
             RuntimeError: a result of another dtype or shape than the program was compiled for.
         """
         with torch.no_grad():
-            results = self._overload(*_decode(self._arguments, operands), **_decode(self._keywords, operands))
+            arguments, keywords = self._decoded(operands)
+            results = self._overload(*arguments, **keywords)
         tensors = [results] if isinstance(results, torch.Tensor) else _flatten(results)
         borrowed = {t.untyped_storage().data_ptr() for t in operands}
         owned = []
@@ -52,6 +53,10 @@ class AtenCall:
             # A view of an operand would change with the buffer that it lies on.
             owned.append(plain.clone() if plain.untyped_storage().data_ptr() in borrowed else plain)
         return tuple(owned)
+
+    def _decoded(self, operands: Sequence[Any]) -> tuple[list[Any], dict[str, Any]]:
+        keywords = {name: _decode(value, operands) for name, value in self._keywords.items()}
+        return _decode(self._arguments, operands), keywords
 
 
 def _overload(callee: str) -> Any:
