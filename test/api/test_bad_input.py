@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 import warnings
 
 import pytest
@@ -146,6 +147,48 @@ def test_dropout_in_train_mode_is_random() -> None:
     x = torch.ones(1000)
     a, b = compiled(x), compiled(x)
     assert not torch.equal(a, b) and set(a.tolist()) == {0.0, 2.0}
+
+
+def seeds(x: torch.Tensor) -> torch.Tensor:
+    torch.manual_seed(3)
+    return x + torch.randn(4)
+
+
+def forks_the_generator(x: torch.Tensor) -> torch.Tensor:
+    with torch.random.fork_rng(devices=[]):
+        return x + torch.randn(4)
+
+
+def draws_in_python(x: torch.Tensor) -> torch.Tensor:
+    return x * random.random()
+
+
+def draws_in_torch(x: torch.Tensor) -> torch.Tensor:
+    return nn.functional.dropout(x, 0.5) + torch.rand(4) + torch.randint(0, 4, (4,)) + torch.bernoulli(x.sigmoid())
+
+
+@pytest.mark.parametrize("function", [seeds, forks_the_generator, draws_in_python, draws_in_torch])
+def test_random_state_is_as_in_eager(function) -> None:
+    compiled = jic.compile(function)
+    x = torch.ones(4)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for seed in range(3):
+            found = []
+            for f in (function, compiled):
+                torch.manual_seed(seed)
+                random.seed(seed)
+                found.append((f(x), torch.get_rng_state(), random.random()))
+            assert_like(found[1], found[0])
+    assert compiled.entries[-1].eager == (function is not draws_in_torch)
+
+
+def test_sparse_csr_and_sizes() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert jic.compile(lambda s: s * 2)(torch.eye(3).to_sparse_csr()).layout == torch.sparse_csr
+    size, _ = jic.compile(lambda x: (x.shape, x + 1))(torch.ones(2, 3))
+    assert type(size) is torch.Size and size == (2, 3)
 
 
 def test_bad_configuration() -> None:

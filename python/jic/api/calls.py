@@ -153,6 +153,8 @@ def structure(spec: pytree.TreeSpec, leaves: list[d.ResultSpec]) -> d.ResultSpec
         if node.is_leaf():
             return next(remaining)
         items = tuple(visit(child) for child in node.children())
+        if node.type is torch.Size:
+            return d.Call(lambda *sizes: torch.Size(sizes), items)
         if node.type in (tuple, list):
             return d.SequenceResult(node.type, items)
         if node.type is dict:

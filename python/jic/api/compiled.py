@@ -84,7 +84,7 @@ class CompiledFunction(Dispatcher):
             return self.fn  # eager raises the same error, and it is eager's
         except FallbackError:
             raise
-        except (JicError, ValueError) as error:
+        except Exception as error:  # a bug of jic's must not stop the user's program: it is reported like a refusal
             entry.eager = True
             entry.reasons.append(reason_of(error, self.fn))
             function = self._give_up(entry, request)
@@ -275,6 +275,8 @@ def signature_text(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
     def show(value: Any) -> str:
         if isinstance(value, torch.Tensor):
             dtype = str(value.dtype).removeprefix("torch.")
+            if value.layout != torch.strided:
+                return f"{dtype}{list(value.shape)} {value.layout}"
             layout = "" if value.is_contiguous() else f" strides {tuple(value.stride())}"
             return f"{dtype}{list(value.shape)}{layout}{' grad' if value.requires_grad else ''}"
         if isinstance(value, (tuple, list)):
@@ -292,7 +294,7 @@ def reason_of(error: Exception, fn: Any) -> Reason:
     name = getattr(fn, "__name__", type(fn).__name__)
     if isinstance(error, JicError):
         return Reason(name, f"[{error.code}] {error.message}", error.location)
-    return Reason(name, str(error))
+    return Reason(name, f"internal error: {type(error).__name__}: {error}")
 
 
 def strict_error(reasons: list[Reason]) -> FallbackError:

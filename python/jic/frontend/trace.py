@@ -25,7 +25,7 @@ from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 from torch.utils import _pytree as pytree
 
 from ..errors import CaptureError
-from . import locations
+from . import locations, randomness
 from .fingerprint import fingerprint_of
 from .guards import Container, Guard, Surroundings
 from .mutation import Mutation, remove_mutations
@@ -232,7 +232,7 @@ def _run_once(call: _Call) -> GraphModule:
         _disable_torch_fn_metadata_mode=True,
     )
     try:
-        with torch.no_grad(), _attributes_restored(call.fn):
+        with torch.no_grad(), _attributes_restored(call.fn), randomness.guarded():
             graph = tracer(*call.tensors)
     except CaptureError:
         raise
