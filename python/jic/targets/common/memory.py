@@ -168,6 +168,15 @@ class Memory:
         rest = ops.constant(type_, 0)
         return flip(ops.op("vector.maskedload", [buffer, at, flip(mask), rest], type_))
 
+    def prefetch(self, number: int, position: Linear) -> None:
+        """Start to bring element `position` of buffer `number` into the cache; it may lie past the end."""
+        attributes = {
+            "isWrite": ir.BoolAttr.get(False),
+            "isDataCache": ir.BoolAttr.get(True),
+            "localityHint": ir.IntegerAttr.get(ops.element_type("i32"), 3),
+        }
+        ops.op("memref.prefetch", [self.buffers[number], self._uniform(position)], None, attributes)
+
     def store(self, number: int, position: Linear, value: ir.Value, element: str) -> None:
         """Write `value` (register type) to buffer `number`; a lane stride of 0 writes one scalar."""
         buffer = self.buffers[number]

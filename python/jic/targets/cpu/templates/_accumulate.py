@@ -75,7 +75,9 @@ class Accumulator:
         if self.kind in ("any", "all"):
             return ops.binary("arith.ori" if self.kind == "any" else "arith.andi", a, b)
         if is_float(self.element):
-            return ops.op("arith.maximumf" if self.kind == "max" else "arith.minimumf", [a, b], a.type, ops.fastmath("nsz"))
+            return ops.op(
+                "arith.maximumf" if self.kind == "max" else "arith.minimumf", [a, b], a.type, ops.fastmath("nsz")
+            )
         sign = "u" if self.element in ("ui8", "i1") else "s"
         return ops.binary(f"arith.{self.kind}{sign}i", a, b)
 

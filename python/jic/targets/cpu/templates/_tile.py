@@ -29,7 +29,9 @@ def tile_axis(region: Region, axes: Sequence[Axis], found: Accesses) -> Axis | N
     """The axis along which the strided operands are contiguous, or None if there is no such one for all of them."""
     lane = axes[-1].variable
     strided = [p for _, p in found.loads if p.coefficient(lane) not in (0, 1, -1)]
-    computed = [n for n in region.nodes[region.arguments :] if n.op not in ("constant", "broadcast", "transpose", "reshape")]
+    computed = [
+        n for n in region.nodes[region.arguments :] if n.op not in ("constant", "broadcast", "transpose", "reshape")
+    ]
     if not strided or found.indexed or found.positional or len(computed) > MAX_OPS:
         return None
     for axis in axes[:-1]:

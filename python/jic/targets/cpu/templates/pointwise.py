@@ -59,9 +59,7 @@ def emit(
 
     with kernels.function(name, buffers) as kernel:
 
-        def point(
-            variables: dict[int, ir.Value], mask: ir.Value | None, tile: dict[str, Any] | None = None
-        ) -> None:
+        def point(variables: dict[int, ir.Value], mask: ir.Value | None, tile: dict[str, Any] | None = None) -> None:
             common: dict[str, Any] = {
                 "buffers": kernel.buffers,
                 "variables": variables,

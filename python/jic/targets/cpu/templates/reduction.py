@@ -88,13 +88,21 @@ class _Plan:
         self.row_elements = total(self.reduced_axes)
         stores = [offset(region.nodes[region.outputs[k]].shape, self.full) for k in self.full_outputs]
         moved = sum(n * ELEMENT_BYTES[e] for n, e in buffer_types(region))
+        # While one row is worked on, the next one is fetched: the passes over a row in the cache leave the memory idle.
+        self.ahead: list[tuple[int, Linear]] = []
+        if moved > machine.l2 and len(self.reduced_axes) == 1 and self.kept_axes and not self.columns:
+            row, lane = self.kept_axes[-1].variable, self.reduced_axes[-1].variable
+            loads = {(n, p) for n, p in found.loads if p.coefficient(lane) == 1 and p.coefficient(row)}
+            self.ahead = [(n, p + p.coefficient(row)) for n, p in sorted(loads, key=str)]
         self.streaming = not self.columns and streams(stores, self.reduced_axes[-1], self.width, moved, machine)
         self.passes = self._passes()
         self.scratch = self._scratch()
 
     def _is_full(self, node: int) -> bool:
         shape = self.region.nodes[node].shape
-        return shape == self.shape and (prod(shape) != prod(self.shape[d] for d in self.kept) or not self._row_value(node))
+        return shape == self.shape and (
+            prod(shape) != prod(self.shape[d] for d in self.kept) or not self._row_value(node)
+        )
 
     def _row_value(self, node: int) -> bool:
         return self.region.nodes[node].op == "reduce"
@@ -168,7 +176,10 @@ class _Plan:
         for node in self.cached:
             self.cache_at[node] = at
             size = 8 if self.region.nodes[node].element == "f64" else 4
-            at += -(-(self.row_elements + 2 * self.width) * size * (UNROLL * self.width if self.columns else 1) // 64) * 64
+            at += (
+                -(-(self.row_elements + 2 * self.width) * size * (UNROLL * self.width if self.columns else 1) // 64)
+                * 64
+            )
         return at
 
 
@@ -277,9 +288,7 @@ class _Rows(_Walker):
 
         return level(0, {}, ops.index(0), carried)
 
-    def _reduce(
-        self, walk: _Pass, position: dict[int, ir.Value], rows: dict[int, ir.Value]
-    ) -> dict[int, ir.Value]:
+    def _reduce(self, walk: _Pass, position: dict[int, ir.Value], rows: dict[int, ir.Value]) -> dict[int, ir.Value]:
         plan, region = self.plan, self.region
         lane = plan.reduced_axes[-1]
         kinds = [Accumulator.of(region, r, plan.width) for r in walk.reductions]
@@ -292,13 +301,19 @@ class _Rows(_Walker):
         ) -> list[ir.Value]:
             evaluator = self.evaluator({**position, **variables, lane.variable: i}, lane.variable, mask, rows)
             self.cached(evaluator, walk, ops.binary("arith.addi", base, i))
+            if walk is plan.passes[1 % len(plan.passes)] and len(plan.passes) > 1:
+                for buffer, position_ahead in plan.ahead:
+                    evaluator.memory.prefetch(buffer, position_ahead)
             result: list[ir.Value] = []
             at = 0
             for number, kind in zip(walk.reductions, kinds, strict=True):
                 value = evaluator.value(region.nodes[number].operands[0], plan.full)
                 where = evaluator.memory.integer(Linear.of(lane.variable), ops.element_type("i64"))
                 result += kind.combine(
-                    state[at : at + kind.parts], evaluator.memory.as_vector(value), evaluator.memory.as_vector(where), mask
+                    state[at : at + kind.parts],
+                    evaluator.memory.as_vector(value),
+                    evaluator.memory.as_vector(where),
+                    mask,
                 )
                 at += kind.parts
             return result
@@ -375,7 +390,9 @@ class _Columns(_Walker):
             end = ops.binary("arith.minsi", last, ops.index(main))
 
             def wide(i: ir.Value, _: list[ir.Value]) -> list[ir.Value]:
-                self._columns(position, lane, [ops.binary("arith.addi", i, ops.index(u * plan.width)) for u in range(group)], None)
+                self._columns(
+                    position, lane, [ops.binary("arith.addi", i, ops.index(u * plan.width)) for u in range(group)], None
+                )
                 return []
 
             ops.for_loop(first, end, ops.index(step), wide)
@@ -416,7 +433,9 @@ class _Columns(_Walker):
                     at = u * one
                     for number, kind in zip(walk.reductions, kinds, strict=True):
                         value = evaluator.value(region.nodes[number].operands[0], plan.full)
-                        where = evaluator.memory.integer(Linear.of(plan.reduced_axes[-1].variable), ops.element_type("i64"))
+                        where = evaluator.memory.integer(
+                            Linear.of(plan.reduced_axes[-1].variable), ops.element_type("i64")
+                        )
                         result += kind.combine(
                             state[at : at + kind.parts],
                             evaluator.memory.as_vector(value),
@@ -427,7 +446,9 @@ class _Columns(_Walker):
                     self.write(evaluator, walk.outputs)
                 return result
 
-            def level(k: int, variables: dict[int, ir.Value], flat: ir.Value, state: list[ir.Value], visit=visit) -> list[ir.Value]:
+            def level(
+                k: int, variables: dict[int, ir.Value], flat: ir.Value, state: list[ir.Value], visit=visit
+            ) -> list[ir.Value]:
                 if k == len(axes):
                     return visit(variables, flat, state)
 
@@ -445,4 +466,6 @@ class _Columns(_Walker):
                     at += kind.parts
         if plan.row_outputs:
             for u, point in enumerate(points):
-                self.write(self.evaluator({**position, lane.variable: point}, lane.variable, mask, rows[u]), plan.row_outputs)
+                self.write(
+                    self.evaluator({**position, lane.variable: point}, lane.variable, mask, rows[u]), plan.row_outputs
+                )
