@@ -32,7 +32,8 @@ class ConvLayout(Pass):
     (whose per-channel vectors are broadcast to the new layout), pools, concat, pad, slice, softmax and reduce until they meet
     the next one and cancel. A function without 2-D convolutions is left alone.
 
-    `layout` is `nhwc`, `nchw`, or `auto`: the one that the kernels prefer, `nhwc`.
+    `layout` is `nhwc`, `nchw`, or `auto`: `nhwc`, which the kernels prefer, for window ops that feed one another; one that
+    stands alone keeps its layout, since no transpose around it would cancel.
     """
 
     name = "jic-conv-layout"
@@ -47,7 +48,7 @@ class ConvLayout(Pass):
         back = TO_NCHW if target == "nhwc" else TO_NHWC
         force = partial(_worthwhile, back)
         table = [
-            ("conv pool", partial(_window, target, back)),
+            ("conv pool", partial(_window, target, back, self.layout == "auto")),
             ("transpose", fold_transpose),
             ("reshape", fold_reshape),
             ("broadcast", fold_broadcast),
@@ -63,8 +64,42 @@ def _inverse(permutation: list[int]) -> list[int]:
     return sorted(range(len(permutation)), key=permutation.__getitem__)
 
 
-def _window(target: str, back: list[int], op: ir.Operation) -> ir.Value | None:
+# What may stand between two window ops without keeping their layouts apart.
+_TRANSPARENT = frozenset(f"jic.{name}" for name in (*ELEMENTWISE, "transpose", "concat", "pad", "slice"))
+_WINDOWS = ("jic.conv", "jic.pool")
+
+
+def _linked(op: ir.Operation) -> bool:
+    """Whether another window op makes an input of `op` or uses its result, seen through what keeps shapes of images."""
+    seen: set[ir.Value] = set()
+    work = [(op.operands[0], False), (op.results[0], True)]
+    while work:
+        value, forward = work.pop()
+        if value in seen:
+            continue
+        seen.add(value)
+        if not forward:
+            owner = value.owner
+            if isinstance(owner, ir.Block):
+                continue
+            if owner.operation.name in _WINDOWS:
+                return True
+            if owner.operation.name in _TRANSPARENT:
+                work += [(v, False) for v in owner.operation.operands if len(shape(v)) == 4]
+            continue
+        for use in value.uses:
+            user = use.owner.operation
+            if user.name in _WINDOWS and use.operand_number == 0:
+                return True
+            if user.name in _TRANSPARENT:
+                work.append((user.results[0], True))
+    return False
+
+
+def _window(target: str, back: list[int], linked_only: bool, op: ir.Operation) -> ir.Value | None:
     source = op.operands[0]
+    if linked_only and not _linked(op):
+        return None
     if attribute(op, "layout") == target or len(shape(source)) != 4 or not is_static(source, op.results[0]):
         return None
     source = build.transpose(source, _inverse(back))

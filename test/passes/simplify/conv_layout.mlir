@@ -1,5 +1,6 @@
 // RUN: jic-opt %s --jic-conv-layout | filecheck %s
 // RUN: jic-opt %s --jic-conv-layout=layout=nchw | filecheck %s --check-prefix=NCHW
+// RUN: jic-opt %s --jic-conv-layout=layout=nhwc | filecheck %s --check-prefix=NHWC
 
 // One transpose at the entry, none at the exit: the mean over the spatial dims has none.
 // CHECK-LABEL: func.func @net
@@ -26,11 +27,15 @@ func.func @net(%x: tensor<2x3x8x8xf32>, %w: tensor<4x3x1x1xf32>, %b: tensor<4xf3
 }
 
 // A result in the caller's layout keeps one at the exit; an addend that nothing else needs in the new layout stays as it is.
+// The convolution stands alone, so `auto` leaves it.
+// NHWC-LABEL: func.func @exit
+// NHWC: %[[C:.*]] = "jic.conv"
+// NHWC: %[[E:.*]] = "jic.exp"(%[[C]])
+// NHWC: %[[T:.*]] = "jic.transpose"(%[[E]]) {permutation = array<i64: 0, 3, 1, 2>}
+// NHWC: "jic.add"(%[[T]], %arg0)
 // CHECK-LABEL: func.func @exit
-// CHECK: %[[C:.*]] = "jic.conv"
-// CHECK: %[[E:.*]] = "jic.exp"(%[[C]])
-// CHECK: %[[T:.*]] = "jic.transpose"(%[[E]]) {permutation = array<i64: 0, 3, 1, 2>}
-// CHECK: "jic.add"(%[[T]], %arg0)
+// CHECK-NOT: jic.transpose
+// CHECK: return
 func.func @exit(%x: tensor<2x4x8x8xf32>, %w: tensor<4x4x1x1xf32>) -> tensor<2x4x8x8xf32> {
   %0 = "jic.conv"(%x, %w) {stride = array<i64: 1, 1>, padding = array<i64: 0, 0, 0, 0>, dilation = array<i64: 1, 1>, groups = 1 : i64, layout = "nchw"} : (tensor<2x4x8x8xf32>, tensor<4x4x1x1xf32>) -> tensor<2x4x8x8xf32>
   %1 = "jic.exp"(%0) : (tensor<2x4x8x8xf32>) -> tensor<2x4x8x8xf32>

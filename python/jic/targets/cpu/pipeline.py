@@ -21,6 +21,6 @@ def default_pipeline(fusion_strategy: str = "default", max_fusion_size: int = 64
     if not optimize:
         return f"builtin.module(jic-conv-layout,jic-decompose,{fusion})"
     return (
-        f"builtin.module({SIMPLIFY},jic-fold-conv-batch-norm,jic-decompose,jic-conv-layout,{SIMPLIFY},"
+        f"builtin.module({SIMPLIFY},jic-fold-conv-batch-norm,jic-decompose,jic-conv-layout,jic-conv-to-matmul,{SIMPLIFY},"
         f"{fusion},jic-dead-code-elimination)"
     )
