@@ -280,3 +280,15 @@ def test_dynamo_backend() -> None:
     x = torch.randn(5)
     with torch.no_grad():
         assert_like(compiled(x), torch.relu(x) * 2)
+
+
+@pytest.mark.parametrize("fill", [0.0, 1.0, -torch.inf])
+@pytest.mark.parametrize("widths", [(1, 2, 0, 1), (0, 0, 0, 0, 1, 1)])
+def test_pads_before_windows(fill: float, widths: tuple[int, ...]) -> None:
+    """A pad joins the kernel only if it is what the op pads with, around the spatial dims."""
+    x, w = torch.randn(2, 6, 7, 7), torch.randn(4, 6 + 2 * (len(widths) > 4), 3, 3)
+    check(lambda x: F.max_pool2d(F.pad(x, widths, value=fill), 3), x)
+    if fill != -torch.inf:
+        check(lambda x: F.avg_pool2d(F.pad(x, widths, value=fill), 3), x, factor=4)
+        check(lambda x, w: F.conv2d(F.pad(x, widths, value=fill), w), x, w, factor=8)
+    check(lambda x: F.local_response_norm(x, 3), x, factor=8)

@@ -84,6 +84,17 @@ def _bitwise(torch_name: str, jic_name: str) -> None:
         return c.map(op(jic_name), lhs, rhs)
 
 
+def _shift(direction: str, jic_name: str) -> None:
+    bitwise = f"aten.bitwise_{direction}_shift"
+    operator = f"aten.__{direction[0]}shift__"
+
+    @converts(f"{bitwise}.Tensor", f"{bitwise}.Tensor_Scalar", f"{operator}.Tensor", f"{operator}.Scalar")
+    def convert(c: Conversion, lhs: ir.Value, rhs: Operand) -> ir.Value:
+        if not isinstance(c.element, ir.IntegerType) or is_bool(c.element):
+            raise NotConverted("shifts of other than integers")
+        return c.map(op(jic_name), lhs, rhs)
+
+
 def _logical(torch_name: str, jic_name: str) -> None:
     @converts(f"aten.{torch_name}")
     def convert(c: Conversion, lhs: ir.Value, rhs: ir.Value) -> ir.Value:
@@ -100,6 +111,8 @@ for _torch, _jic in _COMPARE.items():
     _comparison(_torch, _jic)
 for _torch, _jic in _BITWISE.items():
     _bitwise(_torch, _jic)
+_shift("left", "shl")
+_shift("right", "shr")
 for _name in ("and", "or", "xor"):
     _logical(f"logical_{_name}", _name)
 
