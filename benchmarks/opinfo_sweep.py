@@ -2,10 +2,11 @@
 
     python benchmarks/opinfo_sweep.py --dtypes float32 int64 bool --samples 3 --json sweep.json
 
-For each op and dtype some of PyTorch's sample inputs are compiled, run and compared with eager, each op in a child process
-with a time limit, so that a crash or a hang is counted and the sweep goes on. A sample is `ok` (all in kernels), `part` (some
-ATen calls beside kernels), `aten` (only ATen calls), `eager` (capture failed; eager ran), `random` (compiled, values not compared),
-`wrong`, `error` (jic raised where eager does not), `crash` or `hang`.
+For each op and dtype some of PyTorch's sample inputs are compiled, run and compared with eager, each op in a child
+process with a time limit, so that a crash or a hang is counted and the sweep goes on. A sample is `ok` (all in
+kernels), `part` (ATen calls beside kernels, be it only copies), `aten` (only ATen calls), `eager` (capture failed;
+eager ran), `random` (compiled, values not compared), `wrong`, `error` (jic failed where eager does not), `crash` or
+`hang`.
 """
 
 from __future__ import annotations
@@ -123,7 +124,7 @@ def try_op(info: Any, dtype: torch.dtype, count: int, report: Callable[[dict[str
 
 
 def in_child(work: Callable[[Callable[[dict[str, str]], None]], None], limit: float) -> list[dict[str, str]]:
-    """The reports of `work` from a forked process; a crash or a hang is one more report, on the sample it happened in."""
+    """The reports of `work` from a forked process; a crash or a hang is one more, on the sample it happened in."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:

@@ -1,7 +1,7 @@
 """Markdown tables from the benchmarks' JSON files.
 
-    python benchmarks/models.py --inductor --json models.json
-    python benchmarks/report.py models.json
+python benchmarks/models.py --inductor --json models.json
+python benchmarks/report.py models.json
 """
 
 from __future__ import annotations

@@ -12,4 +12,4 @@ from .reduction import *  # noqa: F403
 from .view import *  # noqa: F403
 from .window import *  # noqa: F403
 
-__all__ = ["Invalid", "Jic", "JicOp", *(op.__name__ for op in Jic.operations)]
+__all__ = ["Invalid", "Jic", "JicOp", *(op.__name__ for op in Jic.operations)]  # pyright: ignore[reportUnsupportedDunderAll]

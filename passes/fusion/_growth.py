@@ -8,7 +8,7 @@ from math import prod
 
 from ._graph import Closure, Graph, Shape, is_static
 from ._group import FULL, REDUCED, TREE, UNLIMITED, Group, Policy
-from ._legality import fits, operand_shape, reads_as
+from ._legality import fits, operand_shape, pads_window, reads_as
 from ._ops import CHEAP, ELEMENTWISE, INDEXING, POINTWISE, VIEWS, WINDOW
 
 _IN_SPACE = ELEMENTWISE | {"reshape"}
@@ -160,6 +160,8 @@ class Grower:
         readers = [u for u in graph.node_users(index) if u in group.roles or u in group.clones]
         in_prologue = [u in group.prologue or self._is_leaf(group, u) for u in readers]
         if any(in_prologue) and name not in policy.prologue or not all(in_prologue) and name not in policy.side:
+            return False
+        if group.kind == "window" and name == "pad" and not pads_window(graph, index, group.seed):
             return False
         if name != "constant" and len(group.targets) - group.constants >= _MAX_TREES:
             return False

@@ -9,6 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
+from torch_mlir import ir
+
+from jic.dialects.window import spatial_dims
+
 from ._graph import Graph, Shape, is_static
 from ._ops import ELEMENTWISE
 
@@ -132,3 +136,23 @@ def operand_shape(graph: Graph, index: int, target: Shape, position: int) -> Sha
         assert moved is not None
         return moved[0]
     return own
+
+
+def pads_window(graph: Graph, pad: int, window: int) -> bool:
+    """True if node `pad` may become padding of the conv or pool `window`, which reads it.
+
+    It must surround the spatial dims of what the window slides over, with what the op itself pads with.
+    """
+    source, *others = graph.producers(window)
+    if source != pad or pad in others:
+        return False
+    op = graph.nodes[window].op
+    kind = ir.StringAttr(op.attributes["kind"]).value if "kind" in op.attributes else "sum"
+    if kind == "avg":  # its padding is not counted
+        return False
+    value = graph.nodes[pad].op.attributes["value"].value  # type: ignore[attr-defined]
+    if value != (float("-inf") if kind == "max" else 0):
+        return False
+    low, high = graph.ints(pad, "low"), graph.ints(pad, "high")
+    spatial = spatial_dims(ir.StringAttr(op.attributes["layout"]).value, len(low))
+    return not any(low[d] or high[d] for d in range(len(low)) if d not in spatial)

@@ -17,8 +17,8 @@ from ._rewrite import apply_rewrites, attribute, ints, is_static, shape
 class ConvToMatmul(Pass):
     """Turn 1x1 convolutions without stride, padding and groups into matrix products, which need no window.
 
-        nhwc: conv %x [N, H, W, I], %w  →  matmul(reshape %x [N H W, I], reshape %w [O, I]^T), reshaped back
-        nchw: conv %x [N, I, H, W], %w  →  matmul(broadcast (reshape %w [O, I]) [N, O, I], reshape %x [N, I, H W])
+    nhwc: conv %x [N, H, W, I], %w  →  matmul(reshape %x [N H W, I], reshape %w [O, I]^T), reshaped back
+    nchw: conv %x [N, I, H, W], %w  →  matmul(broadcast (reshape %w [O, I]) [N, O, I], reshape %x [N, I, H W])
     """
 
     name = "jic-conv-to-matmul"

@@ -42,7 +42,8 @@ def test_a_second_process_finds_the_artifact_and_loads_no_compiler(tmp_path: Pat
 
 def test_two_processes_at_once(tmp_path: Path) -> None:
     first, second = run(tmp_path), run(tmp_path)
-    result(first), result(second)
+    for process in (first, second):
+        result(process)
     assert result(run(tmp_path))[0] == "cache"
 
 

@@ -1,8 +1,9 @@
 """Random PyTorch programs for property tests, built op by op while eager runs them.
 
-A program is replayed on its inputs either in its own dtypes or, as reference, with every float in float64. Ops that jump
-(comparisons, rounding, conversions to integers, argmax) only take values that are exact in every precision, and ops whose
-result is large, not finite, or already far from the reference in eager are dropped, so that what is left can be compared.
+A program is replayed on its inputs either in its own dtypes or, as reference, with every float in float64. Ops that
+jump (comparisons, rounding, conversions to integers, argmax) only take values that are exact in every precision, and
+ops whose result is large, not finite, or already far from the reference in eager are dropped, so that what is left can
+be compared.
 """
 
 from __future__ import annotations
@@ -314,8 +315,8 @@ def _view(draw: Draw, p: Program) -> Step | None:
     x = p.values[i].eager
     rank = x.dim()
     simple = ["unsqueeze", "reshape", "flatten", "expand_new"]
-    name = draw(st.sampled_from(simple + ["permute", "slice", "flip", "pad", "select", "roll", "repeat", "tril", "chunk",
-                                          "squeeze", "expand"] * (rank > 0)))  # fmt: skip
+    sized = ["permute", "slice", "flip", "pad", "select", "roll", "repeat", "tril", "chunk", "squeeze", "expand"]
+    name = draw(st.sampled_from(simple + sized * (rank > 0)))
     dim = draw(st.integers(0, rank - 1)) if rank else 0
     if name == "permute":
         order = draw(st.permutations(range(rank)))
@@ -441,12 +442,12 @@ _KINDS = (_unary, _unary, _unary, _binary, _binary, _binary, _reduction, _reduct
 
 
 @st.composite
-def programs(draw: Draw, max_steps: int = 14) -> Program:
+def programs(draw: Draw, min_steps: int = 5, max_steps: int = 14) -> Program:
     p = Program()
     for _ in range(draw(st.integers(1, 3))):
         p.inputs.append(_input(draw))
     p.values.extend(p.inputs)
-    for kind in draw(st.lists(st.sampled_from(_KINDS), min_size=1, max_size=max_steps)):
+    for kind in draw(st.lists(st.sampled_from(_KINDS), min_size=min_steps, max_size=max_steps)):
         step = kind(draw, p)
         if step is not None:
             p.add(step)

@@ -15,6 +15,8 @@ from torch.fx import GraphModule, Node
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils import _pytree as pytree
 
+from .mutation import remove_mutations
+
 _MAX_DEPTH = 8
 # Their decompositions compute something else than the kernel does (random numbers, workspace shapes), or lose
 # precision.
@@ -82,29 +84,35 @@ def _body(node: Node) -> GraphModule | None:
             raise NotImplementedError
         return pytree.tree_leaves(result)
 
-    expected = pytree.tree_leaves(node.meta["val"])
+    examples = [leaves[i].meta["val"] for i in positions]
     try:
         with torch.no_grad():
-            body = make_fx(call, tracing_mode="fake")(*[leaves[i].meta["val"] for i in positions])
+            # Some of PyTorch's composites write to tensors of their own.
+            body, mutations = remove_mutations(make_fx(call, tracing_mode="fake")(*examples))
     except Exception:  # no usable decomposition for these arguments: the op is called as it is
         return None
+    return body if not mutations and _is_equivalent(body, node) else None
+
+
+def _is_equivalent(body: GraphModule, node: Node) -> bool:
+    """Has results like those of `node`, and only ops that may stand for it."""
+    expected = pytree.tree_leaves(node.meta["val"])
     results = body.graph.output_node().args[0]
     found = [r.meta.get("val") if isinstance(r, Node) else None for r in results]  # type: ignore[union-attr]
     same = len(found) == len(expected) and all(
         isinstance(f, torch.Tensor) and f.shape == e.shape and f.dtype == e.dtype
         for f, e in zip(found, expected, strict=True)
     )
-    return body if same and all(_is_usable(n, node) for n in body.graph.nodes) else None
+    return same and all(_is_usable(n, node) for n in body.graph.nodes)
 
 
 def _is_usable(node: Node, original: Node) -> bool:
-    """False for `original`'s op again, for writes, complex numbers, and run-time checks, which the op does itself."""
+    """False for `original`'s op again, for complex numbers, and for run-time checks, which the op does itself."""
     if any(isinstance(v, torch.Tensor) and v.is_complex() for v in pytree.tree_leaves(node.meta.get("val"))):
         return False
     if not isinstance(node.target, torch._ops.OpOverload):
         return True
-    schema = node.target._schema
-    return node.target is not original.target and not schema.is_mutable and bool(schema.returns)
+    return node.target is not original.target and bool(node.target._schema.returns)
 
 
 def _inline(graph: GraphModule, node: Node, body: GraphModule) -> list[Node]:

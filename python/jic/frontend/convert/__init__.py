@@ -9,6 +9,7 @@ from . import (  # noqa: F401  (each registers its conversions)
     indexing,
     normalization,
     reduction,
+    special,
     view,
     window,
 )

@@ -65,7 +65,6 @@ def _float_or_int(float_op: Callable[..., ir.Value], int_op: str, unsigned_op: s
     return hook
 
 
-
 def _function(name: str) -> Hook:
     return lambda o: getattr(o.functions, name)(*o.values)
 
@@ -215,9 +214,7 @@ def _pow(o: Operands) -> ir.Value:
     bits = ir.IntegerType(ops.scalar_of(type_)).width
     result, power = one, base
     for bit in range(min(bits, 64) - 1):
-        taken = ops.cmpi(
-            "ne", ops.binary("arith.andi", exponent, ops.constant(type_, 1 << bit)), zero
-        )
+        taken = ops.cmpi("ne", ops.binary("arith.andi", exponent, ops.constant(type_, 1 << bit)), zero)
         result = ops.select(taken, ops.binary("arith.muli", result, power), result)
         power = ops.binary("arith.muli", power, power)
     odd = ops.cmpi("ne", ops.binary("arith.andi", exponent, one), zero)
@@ -300,6 +297,12 @@ def round_to(value: ir.Value, element: str) -> ir.Value:
     return ops.op("arith.extf", [narrow], value.type)
 
 
+# Ops that are one call of the function library.
+_FUNCTIONS = (
+    *("exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "rsqrt", "reciprocal", "sigmoid", "erf", "tanh"),
+    *("sin", "cos", "tan", "asin", "acos", "atan", "atan2", "sinh", "cosh"),
+)
+
 HOOKS: dict[str, Hook] = {
     "abs": _abs,
     "neg": _neg,
@@ -331,10 +334,5 @@ HOOKS: dict[str, Hook] = {
     "round": lambda o: ops.unary("math.roundeven", o.values[0]),
     "trunc": lambda o: ops.unary("math.trunc", o.values[0]),
     "sqrt": lambda o: ops.unary("math.sqrt", o.values[0]),
-    **{
-        name: _function(name)
-        for name in (
-            "exp exp2 expm1 log log2 log10 log1p rsqrt reciprocal sin cos tan asin acos atan sinh cosh tanh sigmoid erf atan2"
-        ).split()
-    },
+    **{name: _function(name) for name in _FUNCTIONS},
 }

@@ -1,9 +1,9 @@
 """Demand-driven emission of what a kernel body computes.
 
-An `Evaluator` gives the value of a node at an index (linear in the iteration variables). It recurses into operands, transforms
-indices through views, loads arguments through a `Memory`, and keeps what does not depend on the lane variable scalar, so
-that per-row values and broadcasts cost one scalar instruction. How variables map onto loops, threads and lanes is the template's and the
-target's business.
+An `Evaluator` gives the value of a node at an index (linear in the iteration variables). It recurses into operands,
+transforms indices through views, loads arguments through a `Memory`, and keeps what does not depend on the lane
+variable scalar, so that per-row values and broadcasts cost one scalar instruction. How variables map onto loops,
+threads and lanes is the template's and the target's business.
 """
 
 from __future__ import annotations

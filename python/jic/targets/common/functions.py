@@ -98,9 +98,7 @@ class Functions:
         inf = number(math.inf)
         y = ops.select(ops.cmpf("oeq", x, inf), inf, y)
         y = ops.select(ops.cmpf("oeq", x, number(0.0)), number(-math.inf), y)
-        return ops.select(
-            ops.cmpf("olt", x, number(0.0)), number(math.nan), ops.select(ops.cmpf("uno", x, x), x, y)
-        )
+        return ops.select(ops.cmpf("olt", x, number(0.0)), number(math.nan), ops.select(ops.cmpf("uno", x, x), x, y))
 
     def log2(self, x: ir.Value) -> ir.Value:
         return ops.unary("math.log2", x)
@@ -244,8 +242,6 @@ def scale_by_power(y: ir.Value, n: ir.Value) -> ir.Value:
     rest = ops.binary("arith.subi", number, half)
     for part in (half, rest):
         exponent = ops.binary("arith.addi", part, ops.constant(bits.type, bias))
-        power = ops.bitcast(
-            ops.binary("arith.shli", exponent, ops.constant(bits.type, shift)), ops.scalar_of(y.type)
-        )
+        power = ops.bitcast(ops.binary("arith.shli", exponent, ops.constant(bits.type, shift)), ops.scalar_of(y.type))
         y = ops.mulf(y, power)
     return y

@@ -84,9 +84,7 @@ def view_operand(node: Node, source: tuple[int, ...], index: Index) -> Index:
     """
     attributes: dict[str, Any] = node.attributes
     if node.op == "broadcast":
-        return tuple(
-            index[d] if source[i] == node.shape[d] else Linear() for i, d in enumerate(attributes["dims"])
-        )
+        return tuple(index[d] if source[i] == node.shape[d] else Linear() for i, d in enumerate(attributes["dims"]))
     if node.op == "transpose":
         permuted: list[Linear] = [Linear()] * len(source)
         for i, p in enumerate(attributes["permutation"]):
@@ -99,8 +97,7 @@ def view_operand(node: Node, source: tuple[int, ...], index: Index) -> Index:
         )
     if node.op == "reverse":
         return tuple(
-            position * -1 + (source[d] - 1) if d in attributes["dims"] else position
-            for d, position in enumerate(index)
+            position * -1 + (source[d] - 1) if d in attributes["dims"] else position for d, position in enumerate(index)
         )
     if node.op == "pad":
         return tuple(position + -low for position, low in zip(index, attributes["low"], strict=True))

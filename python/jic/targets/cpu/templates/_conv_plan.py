@@ -80,10 +80,8 @@ class Plan:
     @cached_property
     def channel_block(self) -> int:
         """Input channels that the packed filter keeps together: a divisor of `depth`."""
-        if self.window.taps == 1:
-            most = 256
-        else:
-            most = 64 if self.depth * self.window.taps * self.width * 4 > 1 << 17 else self.depth
+        panel_bytes = self.depth * self.window.taps * self.width * 4
+        most = 256 if self.window.taps == 1 else 64 if panel_bytes > 1 << 17 else self.depth
         return next((n for n in range(min(most, self.depth), 15, -1) if self.depth % n == 0), self.depth)
 
     @property

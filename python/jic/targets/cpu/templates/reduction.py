@@ -415,10 +415,10 @@ class _Columns(_Walker):
     ) -> None:
         plan, region = self.plan, self.region
         rows: list[dict[int, ir.Value]] = [{} for _ in points]
+        axes = plan.reduced_axes
         for walk in plan.passes:
             kinds = [Accumulator.of(region, r, plan.width) for r in walk.reductions]
             one = sum(k.parts for k in kinds)
-            axes = plan.reduced_axes
 
             def visit(
                 variables: dict[int, ir.Value], flat: ir.Value, state: list[ir.Value], walk=walk, kinds=kinds, one=one
