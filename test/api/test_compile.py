@@ -292,3 +292,12 @@ def test_pads_before_windows(fill: float, widths: tuple[int, ...]) -> None:
         check(lambda x: F.avg_pool2d(F.pad(x, widths, value=fill), 3), x, factor=4)
         check(lambda x, w: F.conv2d(F.pad(x, widths, value=fill), w), x, w, factor=8)
     check(lambda x: F.local_response_norm(x, 3), x, factor=8)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("name", ["log1p", "expm1", "asinh", "atanh", "sinh", "tanh"])
+def test_small_arguments_keep_their_relative_precision(name: str, dtype: torch.dtype) -> None:
+    x = torch.cat([torch.logspace(-30, -0.5, 97), -torch.logspace(-30, -0.5, 97)]).to(dtype)
+    found = jic.compile(getattr(torch, name), strict=True)(x).double()
+    expected = getattr(torch, name)(x.double())
+    assert ((found - expected).abs() <= (1e-6 if dtype == torch.float32 else 1e-14) * expected.abs()).all()

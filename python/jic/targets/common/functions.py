@@ -53,7 +53,14 @@ class Functions:
         return ops.unary("math.exp2", x)
 
     def expm1(self, x: ir.Value) -> ir.Value:
-        return ops.unary("math.expm1", x)
+        """`(u - 1) x / log(u)` with `u = exp(x)` as rounded: near 0 its error cancels (Kahan)."""
+        one, minus_one = ops.constant(x.type, 1.0), ops.constant(x.type, -1.0)
+        u = self.exp(x)
+        less = ops.subf(u, one)
+        y = ops.mulf(less, ops.divf(x, self.log(u)))
+        y = ops.select(ops.cmpf("oeq", u, ops.constant(x.type, math.inf)), u, y)
+        y = ops.select(ops.cmpf("oeq", less, minus_one), minus_one, y)
+        return ops.select(ops.cmpf("oeq", u, one), x, y)
 
     def log(self, x: ir.Value) -> ir.Value:
         """Mantissa in [sqrt(1/2), sqrt(2)) and a polynomial of degree 8 (Cephes' logf)."""
@@ -107,7 +114,13 @@ class Functions:
         return ops.unary("math.log10", x)
 
     def log1p(self, x: ir.Value) -> ir.Value:
-        return ops.unary("math.log1p", x)
+        """`log(u) x / (u - 1)` with `u = 1 + x` as rounded: near 0 its error cancels (Kahan)."""
+        one = ops.constant(x.type, 1.0)
+        u = ops.addf(one, x)
+        log = self.log(u)
+        y = ops.mulf(log, ops.divf(x, ops.subf(u, one)))
+        y = ops.select(ops.cmpf("oeq", u, ops.constant(x.type, math.inf)), log, y)
+        return ops.select(ops.cmpf("oeq", u, one), x, y)
 
     def sqrt(self, x: ir.Value) -> ir.Value:
         return ops.unary("math.sqrt", x)
