@@ -266,7 +266,8 @@ def _is_constant(node: Node) -> bool:
 def _attributes_restored(fn: Any) -> Iterator[None]:
     """Undo what `fn` stored in its module's registries while tracing: fake tensors must not outlive the trace."""
     owner = getattr(fn, "__self__", fn)
-    if not isinstance(owner, torch.nn.Module):
+    # An FX graph has no statement that stores an attribute; its module only compiles itself when it first runs.
+    if not isinstance(owner, torch.nn.Module) or isinstance(owner, GraphModule):
         yield
         return
     modules = list(owner.modules())

@@ -137,6 +137,8 @@ PyType_Slot program_slots[] = {
 }  // namespace
 
 NB_MODULE(_native, m) {
+  // Compiled functions are globals of users' modules as a rule, and Python does not tear those down: not a leak to warn of.
+  nb::set_leak_warnings(false);
   nb::exception<LoadError>(m, "LoadError", PyExc_RuntimeError);
 
   m.def(
