@@ -11,23 +11,11 @@ from torch_mlir import ir
 from jic.errors import LoweringError
 from jic.passes.simplify._constants import read
 
+from ..common.dtypes import DTYPES
 from ..common.region import value_of
 from .lower import Program, Slot, Step
 from .machine import Machine
 from .plan import align
-
-DTYPES = {
-    "f64": "float64",
-    "f32": "float32",
-    "f16": "float16",
-    "bf16": "bfloat16",
-    "i64": "int64",
-    "i32": "int32",
-    "i16": "int16",
-    "i8": "int8",
-    "ui8": "uint8",
-    "i1": "bool",
-}
 
 
 def build(program: Program, main: ir.Operation, machine: Machine) -> tuple[dict[str, Any], bytes]:

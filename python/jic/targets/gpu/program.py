@@ -18,22 +18,11 @@ from torch_mlir import ir
 
 from jic.errors import LoweringError, UnsupportedError
 
+from ..common.dtypes import DTYPES
 from ..common.region import Region, parse, source_line, value_of
 from . import pointwise, reduction
 from .target import BYTES, GpuTarget, Launch
 
-DTYPES = {
-    "f64": "float64",
-    "f32": "float32",
-    "f16": "float16",
-    "bf16": "bfloat16",
-    "i64": "int64",
-    "i32": "int32",
-    "i16": "int16",
-    "i8": "int8",
-    "ui8": "uint8",
-    "i1": "bool",
-}
 TEMPLATES: dict[str, Callable[[Region, str, ir.Context, GpuTarget], Launch]] = {
     "pointwise": pointwise.lower,
     "reduction": reduction.lower,

@@ -10,31 +10,27 @@ that stays in the cache, in one kernel. Expensive values that several walks need
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from math import prod
-
 from torch_mlir import ir
 
 from ...common import ops
-from ...common.cost import TRANSCENDENTAL, region_ns
-from ...common.evaluate import Evaluator, accesses
-from ...common.index import Index, Linear, identity, offset
+from ...common.cost import region_ns
+from ...common.evaluate import Evaluator
+from ...common.index import Linear, offset
 from ...common.memory import Memory
 from ...common.region import Region
-from ...common.space import Axis, merge
+from ...common.space import Axis
 from ..functions import CpuFunctions
 from ..kernel import Kernel, KernelModule, Launch, Lowered
 from ..machine import ELEMENT_BYTES, Machine
 from ._accumulate import Accumulator
-from ._tasks import chunk_size, delinearize, lanes_loop, streams, total
-from .pointwise import buffer_types, launch_buffers, vector_width
-
-UNROLL = 4
+from ._reduction_plan import UNROLL, Pass, Plan
+from ._tasks import chunk_size, delinearize, lanes_loop, total
+from .pointwise import buffer_types, launch_buffers
 
 
 def lower(region: Region, name: str, kernels: KernelModule, machine: Machine) -> Lowered:
     """One launch; tasks are rows, or blocks of columns."""
-    plan = _Plan(region, machine)
+    plan = Plan(region, machine)
     buffers = buffer_types(region, status=plan.indexed)
     with kernels.function(name, buffers, plan.scratch) as kernel:
         tasks = _Columns(plan, kernel).emit() if plan.columns else _Rows(plan, kernel).emit()
@@ -43,150 +39,10 @@ def lower(region: Region, name: str, kernels: KernelModule, machine: Machine) ->
     return Lowered([launch], status=plan.indexed)
 
 
-@dataclass
-class _Pass:
-    """A walk over the reduced dims: accumulate `reductions`, or write `outputs` (numbers of the region's outputs)."""
-
-    reductions: list[int]
-    outputs: list[int]
-    keep: list[int]
-
-
-class _Plan:
-    """What both schedules need: spaces, stages, cached values."""
-
-    def __init__(self, region: Region, machine: Machine) -> None:
-        self.region, self.machine = region, machine
-        reductions = region.find("reduce")
-        first = region.nodes[reductions[0]]
-        self.shape = region.nodes[first.operands[0]].shape
-        self.dims: tuple[int, ...] = first.attributes["dims"]
-        self.kept = tuple(d for d in range(len(self.shape)) if d not in self.dims)
-        self.full = identity(len(self.shape))
-        self.reduced: Index = tuple(Linear.of(d) for d in self.kept)
-        self.width = vector_width(region, machine)
-        self.levels = self._levels(reductions)
-        self.row_outputs = [k for k, n in enumerate(region.outputs) if not self._is_full(n)]
-        self.full_outputs = [k for k, n in enumerate(region.outputs) if self._is_full(n)]
-
-        found = accesses(region, [(region.nodes[r].operands[0], self.full) for r in reductions], frozenset(reductions))
-        rest = accesses(region, [(n, self.index_of(n)) for n in region.outputs], frozenset(reductions))
-        self.indexed = found.indexed or rest.indexed
-        positional = found.positional | rest.positional
-        if any(region.nodes[r].attributes["kind"].startswith("arg") for r in reductions):
-            positional |= set(self.dims)
-        offsets = [p for _, p in [*found.loads, *rest.loads]]
-        offsets += [offset(region.nodes[n].shape, self.index_of(n)) for n in region.outputs]
-        classes = ["reduced" if d in self.dims else "kept" for d in range(len(self.shape))]
-        axes = merge(self.shape, offsets, positional, classes)
-        self.kept_axes = [a for a in axes if classes[a.variable] == "kept"] if self.shape else []
-        self.reduced_axes = [a for a in axes if classes[a.variable] == "reduced"] if self.shape else []
-        self.columns = bool(self.kept_axes) and axes[-1] == self.kept_axes[-1] and bool(self.reduced_axes)
-        if not self.reduced_axes:  # every reduced dim has size 1
-            self.reduced_axes = [Axis(self.dims[-1] if self.dims else 0, 1)]
-            self.columns = False
-        self.row_elements = total(self.reduced_axes)
-        stores = [offset(region.nodes[region.outputs[k]].shape, self.full) for k in self.full_outputs]
-        moved = sum(n * ELEMENT_BYTES[e] for n, e in buffer_types(region))
-        # While one row is worked on, the next one is fetched: the passes over a row in the cache leave the memory idle.
-        self.ahead: list[tuple[int, Linear]] = []
-        if moved > machine.l2 and len(self.reduced_axes) == 1 and self.kept_axes and not self.columns:
-            row, lane = self.kept_axes[-1].variable, self.reduced_axes[-1].variable
-            loads = {(n, p) for n, p in found.loads if p.coefficient(lane) == 1 and p.coefficient(row)}
-            self.ahead = [(n, p + p.coefficient(row)) for n, p in sorted(loads, key=str)]
-        self.streaming = not self.columns and streams(stores, self.reduced_axes[-1], self.width, moved, machine)
-        self.passes = self._passes()
-        self.scratch = self._scratch()
-
-    def _is_full(self, node: int) -> bool:
-        shape = self.region.nodes[node].shape
-        return shape == self.shape and (
-            prod(shape) != prod(self.shape[d] for d in self.kept) or not self._row_value(node)
-        )
-
-    def _row_value(self, node: int) -> bool:
-        return self.region.nodes[node].op == "reduce"
-
-    def index_of(self, node: int) -> Index:
-        """The index of an output: the iteration's, or the kept dims' (perhaps with dims of size 1 put back)."""
-        shape = self.region.nodes[node].shape
-        if shape == self.shape and self._is_full(node):
-            return self.full
-        kept = iter([(Linear.of(d), self.shape[d]) for d in self.kept if self.shape[d] != 1])
-        return tuple(Linear() if size == 1 else next(kept)[0] for size in shape)
-
-    def _levels(self, reductions: list[int]) -> list[list[int]]:
-        level: dict[int, int] = {}
-        for i, node in enumerate(self.region.nodes):
-            below = max((level[k] for k in node.operands), default=0)
-            level[i] = below + 1 if i in reductions else below
-        stages: list[list[int]] = [[] for _ in range(max(level[r] for r in reductions))]
-        for r in reductions:
-            stages[level[r] - 1].append(r)
-        return stages
-
-    def _passes(self) -> list[_Pass]:
-        passes = [_Pass(stage, [], []) for stage in self.levels]
-        if self.full_outputs:
-            passes.append(_Pass([], self.full_outputs, []))
-        # A value is kept if it is expensive, of the iteration shape, and needed by more than one walk.
-        needed = [self._reach(p) for p in passes]
-        kept: set[int] = set()
-        if self.row_elements * 4 <= self.machine.l2 // 2:
-            for node in range(self.region.arguments, len(self.region.nodes)):
-                walks = [k for k, reach in enumerate(needed) if node in reach]
-                expensive = self.region.nodes[node].op in TRANSCENDENTAL
-                if len(walks) > 1 and expensive and self.region.nodes[node].shape == self.shape:
-                    if self.region.nodes[node].op in ("rsqrt", "div", "sqrt") and not any(
-                        self.region.nodes[n].op in TRANSCENDENTAL - {"rsqrt", "div", "sqrt"} for n in self._below(node)
-                    ):
-                        continue
-                    passes[walks[0]].keep.append(node)
-                    kept.add(node)
-        self.cached = sorted(kept)
-        return passes
-
-    def _below(self, node: int) -> set[int]:
-        found: set[int] = set()
-        work = [node]
-        while work:
-            for operand in self.region.nodes[work.pop()].operands:
-                if operand not in found:
-                    found.add(operand)
-                    work.append(operand)
-        return found
-
-    def _reach(self, walk: _Pass) -> set[int]:
-        """The nodes that a walk evaluates at the iteration index (it stops at reductions)."""
-        roots = [self.region.nodes[r].operands[0] for r in walk.reductions]
-        roots += [self.region.outputs[k] for k in walk.outputs]
-        found: set[int] = set()
-        work = list(roots)
-        while work:
-            node = work.pop()
-            if node in found or self.region.nodes[node].op == "reduce":
-                continue
-            found.add(node)
-            work.extend(self.region.nodes[node].operands)
-        return found
-
-    def _scratch(self) -> int:
-        self.cache_at: dict[int, int] = {}
-        at = 0
-        for node in self.cached:
-            self.cache_at[node] = at
-            size = 8 if self.region.nodes[node].element == "f64" else 4
-            at += (
-                -(-(self.row_elements + 2 * self.width) * size * (UNROLL * self.width if self.columns else 1) // 64)
-                * 64
-            )
-        return at
-
-
 class _Walker:
     """Shared by rows and columns: evaluators, cached rows, stores."""
 
-    def __init__(self, plan: _Plan, kernel: Kernel) -> None:
+    def __init__(self, plan: Plan, kernel: Kernel) -> None:
         self.plan, self.kernel, self.region = plan, kernel, plan.region
         self.caches: dict[int, ir.Value] = {}
         for node in plan.cached:
@@ -216,7 +72,7 @@ class _Walker:
             evaluator.bind(node, plan.reduced, value)
         return evaluator
 
-    def cached(self, evaluator: Evaluator, walk: _Pass, position: ir.Value) -> None:
+    def cached(self, evaluator: Evaluator, walk: Pass, position: ir.Value) -> None:
         """Bind what earlier walks kept at `position` of the row; keep what this walk must."""
         for node in self.plan.cached:
             type_ = ops.vector_type(self.plan.width, ops.element_type(self.cache_element(node)))
@@ -227,7 +83,7 @@ class _Walker:
             elif self._kept_before(node, walk):
                 evaluator.bind(node, self.plan.full, ops.op("vector.load", [buffer, position], type_))
 
-    def _kept_before(self, node: int, walk: _Pass) -> bool:
+    def _kept_before(self, node: int, walk: Pass) -> bool:
         order = self.plan.passes
         return any(node in p.keep for p in order[: order.index(walk)])
 
@@ -288,7 +144,7 @@ class _Rows(_Walker):
 
         return level(0, {}, ops.index(0), carried)
 
-    def _reduce(self, walk: _Pass, position: dict[int, ir.Value], rows: dict[int, ir.Value]) -> dict[int, ir.Value]:
+    def _reduce(self, walk: Pass, position: dict[int, ir.Value], rows: dict[int, ir.Value]) -> dict[int, ir.Value]:
         plan, region = self.plan, self.region
         lane = plan.reduced_axes[-1]
         kinds = [Accumulator.of(region, r, plan.width) for r in walk.reductions]
@@ -353,7 +209,7 @@ class _Rows(_Walker):
             at += kind.parts
         return found
 
-    def _write_row(self, walk: _Pass, position: dict[int, ir.Value], rows: dict[int, ir.Value]) -> None:
+    def _write_row(self, walk: Pass, position: dict[int, ir.Value], rows: dict[int, ir.Value]) -> None:
         plan = self.plan
         lane = plan.reduced_axes[-1]
 
