@@ -61,11 +61,16 @@ def times(calls: dict[str, Callable[[], Any]], seconds: float) -> dict[str, tupl
 
 
 def _count(call: Callable[[], Any], least: float = 2e-3) -> int:
-    """How many calls take at least `least` seconds, after a warm-up."""
+    """How many calls take at least `least` seconds; finding out warms up as well."""
     call()
-    start = time.perf_counter()
-    call()
-    return max(1, int(least / max(time.perf_counter() - start, 1e-7)))
+    count = 1
+    while True:
+        start = time.perf_counter()
+        for _ in range(count):
+            call()
+        if time.perf_counter() - start >= least or count >= 1 << 16:
+            return count
+        count *= 2
 
 
 def show(seconds: float) -> str:

@@ -48,19 +48,21 @@ def _one_line(error: Exception) -> str:
 
 
 def explain(options: argparse.Namespace) -> int:
+    import torch
+
     from jic import api
 
     fn, args, kwargs = _call(options)
     compiled = _compiled(fn, options)
-    _entry(compiled, fn, args, kwargs)
-    print(api.explain(compiled)(*args, **kwargs))
+    with torch.no_grad():
+        print(api.explain(compiled)(*args, **kwargs))
     return 0
 
 
 def show_ir(options: argparse.Namespace) -> int:
     fn, args, kwargs = _call(options)
     compiled = _compiled(fn, options)
-    entry = _entry(compiled, fn, args, kwargs)
+    entry = _entry(compiled, args, kwargs)
     if entry.eager:
         why = "; ".join(reason.why for reason in entry.reasons)
         raise ConfigError(f"there is no IR: the call runs eagerly: {why}")
@@ -83,7 +85,7 @@ def run(options: argparse.Namespace) -> int:
             own_args, own_kwargs = copy.deepcopy((args, kwargs))
             results.append((function(*own_args, **own_kwargs), own_args, own_kwargs))
         expected, actual = results
-        entry = _entry(compiled, fn, args, kwargs)
+        entry = _entry(compiled, args, kwargs)
         worst, wrong = difference(actual, expected)
         print(f"call        {entry.signature}")
         if entry.eager:
@@ -123,7 +125,7 @@ def cache(options: argparse.Namespace) -> int:
     count = sum(1 for _ in kept.directory.glob("??/*.jic"))
     print(f"directory  {kept.directory}")
     print(f"entries    {count}")
-    print(f"size       {kept.size_bytes() / 2**20:.1f} MiB")
+    print(f"size       {kept.size_bytes() / 2**10:.0f} KiB")
     return 0
 
 
@@ -153,17 +155,12 @@ def _compiled(fn: Callable[..., Any], options: argparse.Namespace) -> Any:
     return api.compile(fn, config=config, strict=options.strict)
 
 
-def _entry(compiled: Any, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def _entry(compiled: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """What jic knows of this call, compiled if need be. An error of the target's own code is raised as it is."""
     import torch
 
-    function = getattr(compiled, "compiled", compiled)
     with torch.no_grad():
-        try:
-            return function.entry_for(args, kwargs)
-        except IndexError:  # nothing was noted: the target itself raised
-            fn(*args, **kwargs)
-            raise
+        return getattr(compiled, "compiled", compiled).entry_for(args, kwargs)
 
 
 def _timed(functions: dict[str, Callable[..., Any]], args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:

@@ -141,7 +141,11 @@ class CompiledFunction(Dispatcher):
                 return entry
         with self._lock, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            self._prepare(args, kwargs)
+            known = len(self.entries)
+            run = self._prepare(args, kwargs)
+            if len(self.entries) == known:  # the callable itself raises for these arguments
+                run(*args, **kwargs)
+                raise JicError("the call raised while it was captured, but not when it ran")
         return self.entries[-1]
 
     def _latest(self) -> Traced:
