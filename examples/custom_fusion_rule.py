@@ -60,7 +60,25 @@ def main() -> int:
         print(f"pipeline: {pipeline}\n")
         Pipeline.parse(pipeline).run(module)
         print(module)
+    compile_with_the_rules()
     return 0
+
+
+def compile_with_the_rules() -> None:
+    """`jic.compile` honours the rules that are registered in the process."""
+    import torch
+
+    import jic
+
+    def swish(x: torch.Tensor, w: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        y = x @ w + b
+        return y * torch.sigmoid(y)
+
+    compiled = jic.compile(swish, config=jic.JitConfig(fusion_strategy="custom"))
+    x, w, b = torch.randn(8, 64), torch.randn(64, 32) / 8, torch.randn(32)
+    difference = (compiled(x, w, b) - swish(x, w, b)).abs().max().item()
+    print(f"\ndifference from eager, which has the exact sigmoid: {difference:.2f}")
+    print(jic.explain(compiled)(x, w, b))
 
 
 if __name__ == "__main__":

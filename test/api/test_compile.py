@@ -298,3 +298,21 @@ def test_dynamo_finds_the_backend_by_name() -> None:
     if "jic" not in names:
         pytest.skip("jic is not installed, only on the path")
     assert "jic" in torch._dynamo.list_backends()
+
+
+def test_fusion_rules_of_the_user_are_honoured() -> None:
+    from jic.passes import rules
+
+    @rules.fusion_rule(name="test-mul-exp", pattern=("mul", "exp"))
+    def together(mul: rules.OpView, exp: rules.OpView) -> list[rules.OpView]:
+        return [mul, exp]
+
+    try:
+        x = torch.randn(8)
+        config = jic.JitConfig(fusion_strategy="custom", enable_caching=False)
+        compiled = jic.compile(lambda x: torch.exp(x * x) + 1, config=config)
+        assert_like(compiled(x), torch.exp(x * x) + 1)
+        assert [k.ops[:2] for k in jic.explain(compiled)(x).kernels][0] == ("mul", "exp")
+        assert len(jic.explain(compiled)(x).kernels) == 2
+    finally:
+        rules.unregister("test-mul-exp")
