@@ -262,6 +262,18 @@ def gather(value: ir.Value, indices: ir.Value, dim: int) -> ir.Value:
     return _one("gather", [value, indices], result, dim=i64(dim))
 
 
+def dynamic_slice(value: ir.Value, index: ir.Value, dim: int, size: int) -> ir.Value:
+    """`size` rows of `value` along `dim` from the scalar `index` on."""
+    source = _type(value)
+    shape = [size if d == dim else s for d, s in enumerate(source.shape)]
+    return _one("dynamic_slice", [value, index], tensor_type(shape, source.element_type), dim=i64(dim))
+
+
+def dynamic_update(value: ir.Value, update: ir.Value, index: ir.Value, dim: int) -> ir.Value:
+    """`value` with `update` in place of its rows along `dim` from the scalar `index` on."""
+    return _one("dynamic_update", [value, update, index], value.type, dim=i64(dim))
+
+
 def softmax(value: ir.Value, dim: int, log: bool = False) -> ir.Value:
     return _one("softmax", [value], value.type, dim=i64(dim), log=boolean(log))
 
@@ -291,18 +303,54 @@ def yield_(*values: ir.Value) -> ir.Operation:
     return op("yield", values, [])
 
 
+Body = Callable[[list[ir.Value]], Sequence[ir.Value]]
+
+
+def _region(op_: ir.Operation, index: int, types: Sequence[ir.Type], body: Body, terminator: str = "yield") -> None:
+    block = op_.regions[index].blocks.append(*types)
+    with ir.InsertionPoint(block):
+        op(terminator, body(list(block.arguments)), [])
+
+
+def loop(trip_count: ir.Value, inits: Sequence[ir.Value], body: Body) -> ir.Operation:
+    """A `jic.loop`; `body` gets the iteration number and the carried values and returns their next values."""
+    types = [v.type for v in inits]
+    made = op("loop", [trip_count, *inits], types, regions=1)
+    _region(made, 0, [trip_count.type, *types], body)
+    return made
+
+
+def while_(inits: Sequence[ir.Value], forwarded: Sequence[ir.Type], before: Body, after: Body) -> ir.Operation:
+    """A `jic.while`; `before` returns the condition and the values it hands on, `after` the next carried values."""
+    made = op("while", inits, forwarded, regions=2)
+    _region(made, 0, [v.type for v in inits], before, "condition")
+    _region(made, 1, forwarded, after)
+    return made
+
+
+def if_(condition: ir.Value, results: Sequence[ir.Type], then: Body, otherwise: Body) -> ir.Operation:
+    """A `jic.if`; both bodies get an empty list and return the results."""
+    made = op("if", [condition], results, regions=2)
+    _region(made, 0, [], then)
+    _region(made, 1, [], otherwise)
+    return made
+
+
+def bail(condition: ir.Value, message: str) -> ir.Operation:
+    """Give up the call if the scalar i1 `condition` holds."""
+    return op("bail", [condition], [], {"message": string(message)})
+
+
 def fused(
     kind: str,
     inputs: Sequence[ir.Value],
     results: Sequence[ir.Type],
-    body: Callable[[list[ir.Value]], Sequence[ir.Value]],
+    body: Body,
 ) -> ir.Operation:
     """A `jic.fused` whose region `body` fills in: it gets the block arguments and returns what to yield."""
-    fused_op = op("fused", inputs, results, {"kind": string(kind)}, regions=1)
-    block = fused_op.regions[0].blocks.append(*[v.type for v in inputs])
-    with ir.InsertionPoint(block):
-        yield_(*body(list(block.arguments)))
-    return fused_op
+    made = op("fused", inputs, results, {"kind": string(kind)}, regions=1)
+    _region(made, 0, [v.type for v in inputs], body)
+    return made
 
 
 def aten_call(

@@ -77,6 +77,23 @@ class IfOp(JicOp, name="if"):
         _region(op, 1, "else", [], "jic.yield", types)
 
 
+class BailOp(JicOp, name="bail"):
+    """Gives up the call if the scalar i1 `condition` holds: the caller then runs the user's function eagerly.
+
+    It stands in a function's body, outside control flow; `message` says why. Not Pure.
+    """
+
+    condition: ext.Operand[Tensor]
+    message: ir.StringAttr
+
+    @classmethod
+    def check(cls, op: ir.Operation) -> None:
+        _scalar(op, 0, "condition", 1)
+        parent = op.parent
+        if parent is not None and parent.name in ("jic.loop", "jic.while", "jic.if", "jic.fused"):
+            raise Invalid(f"must not stand in {parent.name}")
+
+
 def _scalar(op: ir.Operation, index: int, name: str, width: int) -> None:
     type_ = c.operand(op, index, name)
     if type_.rank or str(type_.element_type) != f"i{width}":

@@ -9,7 +9,10 @@ from torch_mlir.dialects import ext
 from . import _check as c
 from ._base import Invalid, JicOp
 
-KERNEL_KINDS = ("pointwise", "reduction", "contraction", "window", "indexing", "concat", "scan", "recurrence")
+KERNEL_KINDS = (
+    *("pointwise", "reduction", "contraction", "window", "indexing", "concat", "scan"),
+    *("update", "recurrence"),
+)
 
 
 class FusedOp(JicOp, name="fused", traits=[ext.Pure, ir.IsIsolatedFromAboveTrait]):

@@ -20,7 +20,7 @@ from jic.passes.base import functions, walk
 Shape = tuple[int, ...]
 
 # Not Pure: they keep their order, and are never erased or moved into a kernel.
-_ORDERED = ("aten_call", "loop", "while", "if")
+_ORDERED = ("aten_call", "bail", "loop", "while", "if")
 _CONTROL_FLOW = ("jic.loop", "jic.while", "jic.if")
 
 

@@ -21,7 +21,7 @@ Rewrite = Callable[[ir.Operation], ir.Value | None]
 # Sweeps run in program order and follow each replacement at once, so a graph settles in a handful of them.
 MAX_SWEEPS = 200
 
-NOT_PURE = {"jic.aten_call", "jic.loop", "jic.while", "jic.if", "jic.yield", "jic.condition", "jic.launch"}
+NOT_PURE = {"jic.aten_call", "jic.bail", "jic.loop", "jic.while", "jic.if", "jic.yield", "jic.condition", "jic.launch"}
 
 
 def apply_rewrites(module: ir.Operation, rewrites: dict[str, Sequence[Rewrite]]) -> bool:

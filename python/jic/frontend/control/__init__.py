@@ -1,0 +1,1 @@
+"""Whole Python control flow: functions are interpreted statement by statement while they are traced."""
