@@ -3,7 +3,7 @@
 // What the verifiers of kernels reject.
 
 func.func @fused_1(%a: tensor<4xf32>, %b: tensor<5xf32>) {
-  // expected-error@+1 {{'jic.fused' op attribute 'kind' must be one of pointwise, reduction, contraction, window, indexing, concat, scan, recurrence; got magic}}
+  // expected-error@+1 {{'jic.fused' op attribute 'kind' must be one of pointwise, reduction, contraction, window, indexing, concat, scan, update, recurrence; got magic}}
   %0:2 = "jic.fused"(%a, %b)({
   ^bb0(%x: tensor<4xf32>, %y: tensor<5xf32>):
     "jic.yield"(%x, %y) : (tensor<4xf32>, tensor<5xf32>) -> ()
