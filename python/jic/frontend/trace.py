@@ -26,6 +26,7 @@ from torch.utils import _pytree as pytree
 
 from ..errors import CaptureError
 from . import locations, randomness
+from .control import regions
 from .fingerprint import fingerprint_of
 from .guards import Container, Guard, Surroundings
 from .mutation import Mutation, remove_mutations
@@ -440,9 +441,7 @@ def _normalise(
     graph: GraphModule, inputs: list[InputSource], outputs: list[OutputSource], mutations: list[Mutation]
 ) -> None:
     """Remove dead nodes, and placeholders that neither the graph nor an output nor a mutation needs."""
-    for node in reversed(list(graph.graph.nodes)):
-        if node.op in ("call_function", "get_attr") and not node.users and not _draws_random_numbers(node):
-            graph.graph.erase_node(node)
+    regions.erase_dead(graph)
     needed = {o.index for o in outputs if o.kind in ("input", "view")} | {m.input for m in mutations}
     renumbered: dict[int, int] = {}
     kept: list[InputSource] = []
@@ -459,7 +458,3 @@ def _normalise(
     for m in mutations:
         m.input = renumbered[m.input]
     graph.recompile()
-
-
-def _draws_random_numbers(node: Node) -> bool:
-    return isinstance(node.target, torch._ops.OpOverload) and torch.Tag.nondeterministic_seeded in node.target.tags
