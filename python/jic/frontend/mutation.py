@@ -25,7 +25,7 @@ from torch.fx import traceback as fx_traceback
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from ..errors import CaptureError
-from .control import markers, regions
+from .control import markers
 from .views import LISTS, View, view_of
 
 aten = torch.ops.aten
@@ -52,13 +52,17 @@ def remove_mutations(graph: GraphModule) -> tuple[GraphModule, list[Mutation]]:
         rewritten = _copy(graph)
         return rewritten, _rewrite(rewritten)
     except CaptureError as error:
-        if regions.has_markers(graph):
+        if any(_is_own(node) for node in graph.graph.nodes):  # torch knows nothing of their aliases
             raise
         try:
             functional = _functionalised(graph)
         except Exception:
             raise error from None
         return functional, _rewrite(functional)
+
+
+def _is_own(node: Node) -> bool:
+    return isinstance(node.target, torch._ops.OpOverload) and node.target.namespace == "jic"
 
 
 def _rewrite(graph: GraphModule) -> list[Mutation]:
@@ -155,7 +159,7 @@ class _Rewriter:
         views: the tensors that are views of others.
         readings: for each view its latest value, the version of its root that this shows, and the region it is in.
         region: where each node is.
-        listed: the version of its root that an `unbind` or the like shows.
+        listed: what an `unbind` or the like takes apart, and the version of it that its items show.
     """
 
     graph: GraphModule
@@ -165,7 +169,7 @@ class _Rewriter:
     views: dict[Node, View] = field(default_factory=dict)
     readings: dict[Node, tuple[Node, int, int]] = field(default_factory=dict)
     region: dict[Node, int] = field(default_factory=dict)
-    listed: dict[Node, int] = field(default_factory=dict)
+    listed: dict[Node, tuple[Node, int]] = field(default_factory=dict)
 
     def run(self) -> list[Mutation]:
         nodes = list(self.graph.graph.nodes)
@@ -182,7 +186,8 @@ class _Rewriter:
             elif (view := view_of(node)) is not None:
                 self.see(node, view)
             elif node.target in LISTS:
-                self.listed[node] = self.version(node.args[0])  # type: ignore[arg-type]
+                base: Node = node.args[0]  # type: ignore[assignment]
+                self.listed[node] = base, self.version(base)
             node.args = torch.fx.map_arg(node.args, self.value_now)
             node.kwargs = torch.fx.map_arg(node.kwargs, self.value_now)
             self.enter_or_leave(node)
@@ -227,9 +232,10 @@ class _Rewriter:
     def see(self, node: Node, view: View) -> None:
         """Note the view `node`. Its indices keep the values they have now."""
         read, scatter = (c and (c[0], torch.fx.map_arg(c[1], self.value_now)) for c in (view.read, view.scatter))
-        # An item of a list shows what the list's op saw.
-        version = self.listed[node.args[0]] if node.target is operator.getitem else self.version(view.base)  # type: ignore
-        self.views[node] = replace(view, read=read, scatter=scatter)
+        base, version = view.base, self.version(view.base)
+        if node.target is operator.getitem:  # it shows what the list's op saw
+            base, version = self.listed[node.args[0]]  # type: ignore[index]
+        self.views[node] = replace(view, base=base, read=read, scatter=scatter)
         self.readings[node] = node, version, self.open[-1]
 
     def value_now(self, node: Node) -> Node:

@@ -26,7 +26,7 @@ from torch.utils import _pytree as pytree
 
 from ..errors import CaptureError
 from . import locations, randomness
-from .control import regions
+from .control import prune
 from .fingerprint import fingerprint_of
 from .guards import Container, Guard, Surroundings
 from .mutation import Mutation, remove_mutations
@@ -441,7 +441,7 @@ def _normalise(
     graph: GraphModule, inputs: list[InputSource], outputs: list[OutputSource], mutations: list[Mutation]
 ) -> None:
     """Remove dead nodes, and placeholders that neither the graph nor an output nor a mutation needs."""
-    regions.erase_dead(graph)
+    prune.erase_dead(graph)
     needed = {o.index for o in outputs if o.kind in ("input", "view")} | {m.input for m in mutations}
     renumbered: dict[int, int] = {}
     kept: list[InputSource] = []

@@ -113,23 +113,3 @@ def has_effect(node: Node) -> bool:
     if node.target is ops.bail.default:
         return True
     return isinstance(node.target, torch._ops.OpOverload) and torch.Tag.nondeterministic_seeded in node.target.tags
-
-
-def erase_dead(graph: GraphModule) -> None:
-    """Erase nodes, and whole constructs, that nothing uses and that have no effect. Placeholders stay."""
-    _erase_dead(graph, parse(graph))
-
-
-def _erase_dead(graph: GraphModule, items: list[Node | Construct]) -> None:
-    for item in reversed(items):
-        if not isinstance(item, Construct):
-            if item.op in ("call_function", "get_attr") and not item.users and not has_effect(item):
-                graph.graph.erase_node(item)
-            continue
-        nodes = list(item.nodes())
-        if not nodes[-1].users and not any(has_effect(n) for n in nodes):
-            for node in reversed(nodes):
-                graph.graph.erase_node(node)
-        else:
-            for body in reversed(item.bodies):
-                _erase_dead(graph, body)
