@@ -143,6 +143,31 @@ def trace(fn: Callable[..., Any], args: tuple[Any, ...] = (), kwargs: dict[str, 
     return Traced(graph, inputs, outputs, call.out_spec, pairs, surroundings.guards, key, reasons)
 
 
+def traced_of(graph: GraphModule, names: list[str]) -> Traced:
+    """A graph that was derived from a captured one, with an argument for each placeholder, ready to be compiled.
+
+    Unused inputs go; `index` of the rest says which placeholder it was.
+
+    Raises:
+        CaptureError: it holds what cannot be compiled.
+    """
+    for node in graph.graph.nodes:
+        node.meta["location"] = node.meta.get("stack_trace") or ""
+        _check_values(node)
+    graph, mutations = remove_mutations(graph)
+    inputs = [InputSource("argument", name, index=i) for i, name in enumerate(names)]
+    outputs = []
+    for i, node in enumerate(graph.graph.output_node().args[0]):  # type: ignore[arg-type]
+        value = node.meta["val"]
+        outputs.append(OutputSource("result", i, tuple(value.shape), tuple(value.stride())))
+    if mutations:
+        raise CaptureError("a derived graph writes to its inputs")
+    _normalise(graph, inputs, outputs, [])
+    spec = pytree.tree_structure(tuple(range(len(outputs))))
+    key = fingerprint_of(graph, [(o.kind, o.index, o.size, o.stride, o.offset) for o in outputs], [])
+    return Traced(graph, inputs, outputs, spec, [], [], key)
+
+
 def _check_arguments(leaves: list[Any]) -> None:
     for i, leaf in enumerate(leaves):
         if isinstance(leaf, torch.Tensor):
