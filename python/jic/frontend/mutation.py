@@ -25,7 +25,7 @@ from torch.fx import traceback as fx_traceback
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from ..errors import CaptureError
-from .control import markers
+from .control import markers, regions
 from .views import LISTS, View, view_of
 
 aten = torch.ops.aten
@@ -52,17 +52,13 @@ def remove_mutations(graph: GraphModule) -> tuple[GraphModule, list[Mutation]]:
         rewritten = _copy(graph)
         return rewritten, _rewrite(rewritten)
     except CaptureError as error:
-        if any(_is_own(node) for node in graph.graph.nodes):  # torch knows nothing of their aliases
+        if regions.has_own(graph):  # torch knows nothing of the aliases that they make
             raise
         try:
             functional = _functionalised(graph)
         except Exception:
             raise error from None
         return functional, _rewrite(functional)
-
-
-def _is_own(node: Node) -> bool:
-    return isinstance(node.target, torch._ops.OpOverload) and node.target.namespace == "jic"
 
 
 def _rewrite(graph: GraphModule) -> list[Mutation]:
@@ -292,6 +288,26 @@ class _Rewriter:
                     )
 
     def replace(self, node: Node) -> None:
+        new = self.copied(node) if node.target is aten.copy_.default else self.computed(node)
+        target = self.same_tensor(node)
+        self.identity[new] = target
+        self.write_back(target, new)
+        self.order[new] = self.order[node]
+        self.last_use[new] = self.last_use[node]
+        node.replace_all_uses_with(new)
+        self.graph.graph.erase_node(node)
+
+    def copied(self, node: Node) -> Node:
+        """What `copy_` leaves in its target: `aten.copy` is the same, but has no derivative."""
+        value, source = node.meta["val"], node.args[1]
+        given = source.meta["val"]  # type: ignore[union-attr]
+        if given.dtype != value.dtype:
+            source = self.call(aten.to.dtype, (source, value.dtype), node)
+        if given.shape != value.shape:
+            source = self.call(aten.expand.default, (source, list(value.shape)), node)
+        return self.call(aten.clone.default, (source,), node)
+
+    def computed(self, node: Node) -> Node:
         functional = _functional(node.target)  # type: ignore[arg-type]
         if functional is None:
             raise CaptureError(f"{node.target} has no functional form", **_at(node))
@@ -312,13 +328,7 @@ class _Rewriter:
                 converted.meta = _meta(node, value)
                 new.meta["val"] = computed
                 new = converted
-        target = self.same_tensor(node)
-        self.identity[new] = target
-        self.write_back(target, new)
-        self.order[new] = self.order[node]
-        self.last_use[new] = self.last_use[node]
-        node.replace_all_uses_with(new)
-        graph.erase_node(node)
+        return new
 
     def write_back(self, tensor: Node, value: Node) -> None:
         """`value` is what `tensor` holds from here on, and its root the like."""

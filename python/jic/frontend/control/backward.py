@@ -152,9 +152,7 @@ class _Differentiator(Runner):
             raise _refused(construct)
         return self.segments(steps, inits, captured, body)
 
-    def segments(
-        self, steps: int, inits: Sequence[Tensor], captured: Sequence[Tensor], body: Body
-    ) -> list[Tensor]:
+    def segments(self, steps: int, inits: Sequence[Tensor], captured: Sequence[Tensor], body: Body) -> list[Tensor]:
         """The loop; with checkpoints as a loop over segments, each a loop itself, and one over the remaining steps."""
         size = self.checkpoint_steps
         if not size or steps <= size:
@@ -294,7 +292,8 @@ class _Loop(torch.autograd.Function):
         floats = [k for k, buffer in enumerate(saved) if buffer.is_floating_point()]
         wanted = [k for k, needs in enumerate(ctx.needs_input_grad[4 + len(saved) :]) if needs]
         inits = [
-            torch.zeros(saved[k].shape[1:], dtype=saved[k].dtype) if gradients[k] is None else gradients[k] for k in floats
+            torch.zeros(saved[k].shape[1:], dtype=saved[k].dtype) if gradients[k] is None else gradients[k]
+            for k in floats
         ]
 
         def step(number: Tensor, carried: Sequence[Tensor]) -> list[Tensor]:
@@ -405,9 +404,7 @@ def _gradients(
 ) -> list[Tensor | None]:
     """`torch.autograd.grad`, for outputs some of which have no gradient or depend on no leaf."""
     pairs = [
-        (o, g)
-        for o, g in zip(outputs, gradients, strict=True)
-        if o is not None and g is not None and o.requires_grad
+        (o, g) for o, g in zip(outputs, gradients, strict=True) if o is not None and g is not None and o.requires_grad
     ]
     if not pairs or not leaves:
         return [None] * len(leaves)

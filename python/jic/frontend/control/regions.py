@@ -103,13 +103,20 @@ def _fits(construct: Construct, node: Node) -> bool:
     return node.target is expected[construct.kind].default
 
 
-def has_markers(graph: GraphModule) -> bool:
-    """True if the graph has control flow."""
-    return any(node.target in OPENING for node in graph.graph.nodes)
+def is_own(node: Node) -> bool:
+    """True for an op of markers.py, which torch by itself cannot run."""
+    return isinstance(node.target, torch._ops.OpOverload) and node.target.namespace == "jic"
+
+
+def has_own(graph: GraphModule) -> bool:
+    """True if the graph has control flow, or what comes with it."""
+    return any(is_own(node) for node in graph.graph.nodes)
 
 
 def has_effect(node: Node) -> bool:
     """True for a node that stays although nothing uses its value: it draws random numbers, or gives up the call."""
-    if node.target is ops.bail.default:
-        return True
+    return node.target is ops.bail.default or draws_random_numbers(node)
+
+
+def draws_random_numbers(node: Node) -> bool:
     return isinstance(node.target, torch._ops.OpOverload) and torch.Tag.nondeterministic_seeded in node.target.tags

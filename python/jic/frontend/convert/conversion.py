@@ -198,7 +198,9 @@ class Conversion:
     def _convert_call(self, op: ir.Operation, name: str) -> None:
         arguments = opaque.decode(name, [self.values[v] for v in op.operands])
         is_list = len(op.results) == 1 and str(op.results[0].type).startswith("!torch.list")
-        self.types = [] if is_list else [self.convert_type(r.type) for r in op.results]
+        # An op with an output mask gives None for some results: they are left out.
+        results = [] if is_list else [r for r in op.results if str(r.type) != "!torch.none"]
+        self.types = [self.convert_type(r.type) for r in results]
         reason = "no conversion for this op"
         if name in _CONVERSIONS:
             try:
@@ -219,10 +221,11 @@ class Conversion:
         if is_list:
             self.values[op.results[0]] = list(converted)
             return
-        values = list(converted) if isinstance(converted, (list, tuple)) else [converted]
+        values = [v for v in converted if v is not None] if isinstance(converted, (list, tuple)) else [converted]
         if len(values) != len(self.types):
             raise AssertionError(f"{name}: the conversion gives {len(values)} values, expected {len(self.types)}")
-        for result, value, type_ in zip(op.results, values, self.types, strict=True):
+        results = [r for r in op.results if str(r.type) != "!torch.none"]
+        for result, value, type_ in zip(results, values, self.types, strict=True):
             if value.type != type_:
                 raise AssertionError(f"{name}: the conversion gives {value.type}, expected {type_}")
             self.values[result] = value
