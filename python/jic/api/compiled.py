@@ -48,6 +48,8 @@ class Entry:
 class CompiledFunction(Dispatcher):
     """What `jic.compile` returns for a function. Calls are dispatched natively; new signatures compile once."""
 
+    interpreted = True  # code that is being traced calls `fn` instead
+
     def __init__(self, fn: Callable[..., Any], config: JitConfig, strict: bool = False) -> None:
         super().__init__(self._miss)
         self.fn, self.config, self.strict = fn, config, strict
