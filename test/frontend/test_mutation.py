@@ -125,3 +125,28 @@ def test_arguments_that_share_memory_are_refused():
     x = torch.randn(4)
     with pytest.raises(CaptureError, match="view"):
         trace(lambda a, b: a.add_(1) + b, (x, x[:]))
+
+
+def test_views_stay_compiled_whole():
+    def fn(x, w):
+        y = torch.nn.functional.linear(x, w)
+        v = y[:, 1:3]
+        v += 1
+        y.mul_(2)
+        a, b = y.split(2, 1)
+        b.copy_(a)
+        return v, y.t(), torch.nn.functional.layer_norm(y, (4,))
+
+    traced, module = check(fn, torch.randn(3, 5), torch.randn(4, 5))
+    assert not aten_calls(module)
+    assert "aten.linear" in str(traced.graph_module.graph)  # no detour through functionalisation
+
+
+def test_expanded_views_are_read_again_and_not_written():
+    def fn(x):
+        y = x * 2
+        e = y.expand(3, 4)
+        y.add_(1)
+        return e
+
+    check(fn, torch.randn(4))

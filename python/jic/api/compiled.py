@@ -109,10 +109,12 @@ class CompiledFunction(Dispatcher):
         program.set_timing(self.config.enable_profiling)
         if self.strict and (fallbacks := entry.fallbacks()):
             raise strict_error(fallbacks)
-        if torch.is_grad_enabled() and _needs_gradients(traced, request):
+        if torch.is_grad_enabled() and any(_needed(traced, request)):
             if why := gradients.can_differentiate(traced, entry.steps):
                 raise JicError(f"gradients are needed and {why}", hint="call it under torch.no_grad()")
-            function = request.without_receiver(gradients.Differentiable(traced, program))
+            differentiable = gradients.Differentiable(traced, program, self.config, self._cache, entry.reasons.append)
+            differentiable.prepare(_needed(traced, request))
+            function = request.without_receiver(differentiable)
             self.add(calls.callable_variant(function, request, traced.guards, "required", entry))
             return function
         variant = calls.variant_of(traced, request, program, entry)
@@ -318,10 +320,8 @@ def _is_fake(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     return any(isinstance(v, FakeTensor) for v in pytree.tree_leaves((args, kwargs)))
 
 
-def _needs_gradients(traced: Traced, request: calls.Request) -> bool:
+def _needed(traced: Traced, request: calls.Request) -> tuple[bool, ...]:
+    """For each input of the graph if its gradient is wanted."""
     leaves = pytree.tree_leaves((request.args, request.kwargs))
-    for source in traced.inputs:
-        tensor = leaves[source.index] if source.kind == "argument" else source.tensor
-        if isinstance(tensor, torch.Tensor) and tensor.requires_grad:
-            return True
-    return False
+    tensors = [leaves[s.index] if s.kind == "argument" else s.tensor for s in traced.inputs]
+    return tuple(isinstance(t, torch.Tensor) and t.requires_grad for t in tensors)

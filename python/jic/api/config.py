@@ -24,6 +24,8 @@ class JitConfig:
         enable_caching: keep compiled artifacts on disk (`$JIC_CACHE_DIR`, or the platform's cache directory).
         cache_dir: another directory for them.
         recompile_limit: input signatures compiled for one callable; further ones run eagerly, and `explain` says so.
+        checkpoint_steps: a backward saves every k-th state of a loop and recomputes those between, k steps at a time. With
+            0 it saves all: least work, and memory for as many states as there are steps.
 
     Raises:
         ConfigError: a value that is not allowed.
@@ -37,15 +39,16 @@ class JitConfig:
     enable_caching: bool = True
     cache_dir: str | None = None
     recompile_limit: int = 64
+    checkpoint_steps: int = 0
 
     def __post_init__(self) -> None:
         for name, allowed in (("fusion_strategy", STRATEGIES), ("target_device", TARGETS)):
             if getattr(self, name) not in allowed:
                 raise ConfigError(f"{name} is {getattr(self, name)!r}, expected one of {', '.join(allowed)}")
-        for name in ("max_fusion_size", "recompile_limit"):
+        for name, least in (("max_fusion_size", 1), ("recompile_limit", 1), ("checkpoint_steps", 0)):
             value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise ConfigError(f"{name} is {value!r}, expected an integer of at least 1")
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+                raise ConfigError(f"{name} is {value!r}, expected an integer of at least {least}")
         for field in fields(self):
             if field.name.startswith("enable_") and not isinstance(getattr(self, field.name), bool):
                 raise ConfigError(f"{field.name} is {getattr(self, field.name)!r}, expected True or False")

@@ -100,7 +100,7 @@ def _is_equivalent(body: GraphModule, node: Node) -> bool:
     results = body.graph.output_node().args[0]
     found = [r.meta.get("val") if isinstance(r, Node) else None for r in results]  # type: ignore[union-attr]
     same = len(found) == len(expected) and all(
-        isinstance(f, torch.Tensor) and f.shape == e.shape and f.dtype == e.dtype
+        f is e is None or (isinstance(f, torch.Tensor) and f.shape == e.shape and f.dtype == e.dtype)
         for f, e in zip(found, expected, strict=True)
     )
     return same and all(_is_usable(n, node) for n in body.graph.nodes)
@@ -133,7 +133,7 @@ def _inline(graph: GraphModule, node: Node, body: GraphModule) -> list[Node]:
                 values[inner] = graph.graph.node_copy(inner, values.__getitem__)
             values[inner].meta = {"val": inner.meta.get("val"), "location": node.meta.get("location", "")}
             new.append(values[inner])
-    results = [values[r] for r in body.graph.output_node().args[0]]  # type: ignore[union-attr]
+    results = [r and values[r] for r in body.graph.output_node().args[0]]  # type: ignore[union-attr]
     if isinstance(node.meta["val"], (list, tuple)):
         for user in list(node.users):
             user.replace_all_uses_with(results[user.args[1]])  # type: ignore[index]

@@ -1,14 +1,22 @@
 """From in-place ops to functional ones.
 
-An in-place op becomes its functional form where no other live alias can see the write. Where the target is a whole
-input, the new value becomes one more result of the graph, which the caller copies back. Writes through views go through
-PyTorch's functionalisation, which takes composites apart.
+An in-place op becomes its functional form. A write through a view becomes a scatter into the view's base, and views of a
+tensor that was written are read again from its new value; where some alias is no such view, and lives on, PyTorch's
+functionalisation has to help, which takes composites apart. A written input's new value becomes one more result of the
+graph, which the caller copies back.
+
+    %v = select(%x, 0, 1)                      %v = select(%x, 0, 1)
+    %w = add_(%v, 1)                           %w = add(%v, 1)
+    %y = mul(%x, 2)                       ->   %x1 = select_scatter(%x, %w, 0, 1)
+                                               %y = mul(%x1, 2)
+
+A region (see control/markers.py) writes only to tensors of its own: a loop would not see another's new value.
 """
 
 from __future__ import annotations
 
 import operator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -17,6 +25,8 @@ from torch.fx import traceback as fx_traceback
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from ..errors import CaptureError
+from .control import markers, regions
+from .views import LISTS, View, view_of
 
 aten = torch.ops.aten
 
@@ -42,6 +52,8 @@ def remove_mutations(graph: GraphModule) -> tuple[GraphModule, list[Mutation]]:
         rewritten = _copy(graph)
         return rewritten, _rewrite(rewritten)
     except CaptureError as error:
+        if regions.has_own(graph):  # torch knows nothing of the aliases that they make
+            raise
         try:
             functional = _functionalised(graph)
         except Exception:
@@ -133,52 +145,142 @@ def _show_running_statistics(node: Node) -> None:
 
 @dataclass
 class _Rewriter:
-    """Walks the nodes in order; `current` holds the value of each written tensor so far.
+    """Walks the nodes in order and keeps the value that each tensor has at that place.
 
     A tensor's identity is the node that made it: the result of an in-place op is its target.
+
+    Attributes:
+        current: the value of each written tensor that is no view.
+        versions: how often it was written.
+        views: the tensors that are views of others.
+        readings: for each view its latest value, the version of its root that this shows, and the region it is in.
+        region: where each node is.
+        listed: what an `unbind` or the like takes apart, and the version of it that its items show.
     """
 
     graph: GraphModule
     current: dict[Node, Node] = field(default_factory=dict)
     identity: dict[Node, Node] = field(default_factory=dict)
+    versions: dict[Node, int] = field(default_factory=dict)
+    views: dict[Node, View] = field(default_factory=dict)
+    readings: dict[Node, tuple[Node, int, int]] = field(default_factory=dict)
+    region: dict[Node, int] = field(default_factory=dict)
+    listed: dict[Node, tuple[Node, int]] = field(default_factory=dict)
 
     def run(self) -> list[Mutation]:
         nodes = list(self.graph.graph.nodes)
         self.order = {node: i for i, node in enumerate(nodes)}
-        self.aliases: dict[int, list[Node]] = {}
-        for node in nodes:
-            for storage in _storages(node):
-                self.aliases.setdefault(storage, []).append(node)
         # Who reads a node, by position: the rewriting below changes `users`.
         self.last_use = {node: max((self.order[u] for u in node.users), default=-1) for node in nodes}
+        self.find_aliases(nodes)
+        self.open, self.regions = [0], 1  # the numbers of the regions around the node at hand
         for node in nodes:
+            self.at = node
             writes = node.op == "call_function" and _writes(node)
             if writes:
                 self.check(node)
+            elif (view := view_of(node)) is not None:
+                self.see(node, view)
+            elif node.target in LISTS:
+                base: Node = node.args[0]  # type: ignore[assignment]
+                self.listed[node] = base, self.version(base)
             node.args = torch.fx.map_arg(node.args, self.value_now)
             node.kwargs = torch.fx.map_arg(node.kwargs, self.value_now)
+            self.enter_or_leave(node)
             if writes:
                 self.replace(node)
         return self.copy_back()
 
+    def find_aliases(self, nodes: list[Node]) -> None:
+        """Sort the nodes by the memory they share. A dynamic slice has memory of its own only on fake tensors."""
+        self.memory: dict[int, int] = {}
+        self.aliases: dict[int, list[Node]] = {}
+        for node in nodes:
+            if node.target is markers.ops.dynamic_slice.default:
+                (own,), (base, *_) = _storages(node), _storages(node.args[0])  # type: ignore[arg-type]
+                self.memory[own] = self.memory.get(base, base)
+            for storage in self.storages(node):
+                self.aliases.setdefault(storage, []).append(node)
+
+    def storages(self, node: Node) -> list[int]:
+        return [self.memory.get(s, s) for s in _storages(node)]
+
+    def enter_or_leave(self, node: Node) -> None:
+        if node.target in markers.CLOSING or node.target in markers.PARTING:
+            self.open.pop()
+        if node.target in markers.OPENING or node.target in markers.PARTING:
+            self.open.append(self.regions)
+            self.regions += 1
+        self.region[node] = self.open[-1]
+
     def same_tensor(self, node: Node) -> Node:
         return self.identity.get(node, node)
 
+    def root(self, node: Node) -> Node:
+        node = self.same_tensor(node)
+        while node in self.views:
+            node = self.same_tensor(self.views[node].base)
+        return node
+
+    def version(self, node: Node) -> int:
+        return self.versions.get(self.root(node), 0)
+
+    def see(self, node: Node, view: View) -> None:
+        """Note the view `node`. Its indices keep the values they have now."""
+        read, scatter = (c and (c[0], torch.fx.map_arg(c[1], self.value_now)) for c in (view.read, view.scatter))
+        base, version = view.base, self.version(view.base)
+        if node.target is operator.getitem:  # it shows what the list's op saw
+            base, version = self.listed[node.args[0]]  # type: ignore[index]
+        self.views[node] = replace(view, base=base, read=read, scatter=scatter)
+        self.readings[node] = node, version, self.open[-1]
+
     def value_now(self, node: Node) -> Node:
-        return self.current.get(self.same_tensor(node), node)
+        tensor = self.same_tensor(node)
+        if tensor not in self.views:
+            return self.current.get(tensor, node)
+        value, seen, region = self.readings[tensor]
+        version = self.version(tensor)
+        if seen == version and region in self.open:
+            return value
+        view = self.views[tensor]
+        value = self.value_now(view.base)
+        if view.read is not None:
+            op, arguments = view.read
+            value = self.call(op, (value, *arguments), tensor)
+        self.readings[tensor] = value, version, self.open[-1]
+        return value
+
+    def call(self, op: torch._ops.OpOverload, arguments: tuple[Any, ...], like: Node) -> Node:
+        """A new node before the one at hand, whose value is like that of `like`."""
+        with self.graph.graph.inserting_before(self.at):
+            new = self.graph.graph.call_function(op, arguments)
+        new.meta = _meta(self.at, like.meta["val"])
+        return new
 
     def check(self, node: Node) -> None:
-        """Refuse a write that another live alias sees."""
+        """Refuse a write that cannot be followed, or that another live alias sees."""
         written = [i for i, a in enumerate(node.target._schema.arguments) if a.alias_info and a.alias_info.is_write]  # type: ignore
         if written != [0] or not isinstance(node.args[0], Node):
             raise CaptureError(f"{node.target} writes to more than its first argument", **_at(node))
         target = self.same_tensor(node.args[0])
-        if target.op == "get_attr":
+        root = self.root(target)
+        if root.op == "get_attr":
             raise CaptureError(f"{node.target} writes to a constant", **_at(node))
+        if self.region[root] != self.open[-1]:
+            raise CaptureError(
+                f"{node.target} writes to a tensor from outside the loop or branch that it is in",
+                hint="make the tensor inside, or compute a new value instead of writing",
+                **_at(node),
+            )
+        tensor = target
+        while tensor in self.views:
+            if not self.views[tensor].writable:
+                raise CaptureError(f"{node.target} writes to a view that shows elements more than once", **_at(node))
+            tensor = self.same_tensor(self.views[tensor].base)
         self.identity[node] = target
-        for storage in _storages(node.args[0]):
+        for storage in self.storages(node.args[0]):
             for alias in self.aliases[storage]:
-                if self.order[alias] >= self.order[node] or self.same_tensor(alias) is target:
+                if self.order[alias] >= self.order[node] or self.root(alias) is root:
                     continue
                 if alias.op in ("placeholder", "get_attr") or self.last_use[alias] > self.order[node]:
                     raise CaptureError(
@@ -186,6 +288,26 @@ class _Rewriter:
                     )
 
     def replace(self, node: Node) -> None:
+        new = self.copied(node) if node.target is aten.copy_.default else self.computed(node)
+        target = self.same_tensor(node)
+        self.identity[new] = target
+        self.write_back(target, new)
+        self.order[new] = self.order[node]
+        self.last_use[new] = self.last_use[node]
+        node.replace_all_uses_with(new)
+        self.graph.graph.erase_node(node)
+
+    def copied(self, node: Node) -> Node:
+        """What `copy_` leaves in its target: `aten.copy` is the same, but has no derivative."""
+        value, source = node.meta["val"], node.args[1]
+        given = source.meta["val"]  # type: ignore[union-attr]
+        if given.dtype != value.dtype:
+            source = self.call(aten.to.dtype, (source, value.dtype), node)
+        if given.shape != value.shape:
+            source = self.call(aten.expand.default, (source, list(value.shape)), node)
+        return self.call(aten.clone.default, (source,), node)
+
+    def computed(self, node: Node) -> Node:
         functional = _functional(node.target)  # type: ignore[arg-type]
         if functional is None:
             raise CaptureError(f"{node.target} has no functional form", **_at(node))
@@ -206,13 +328,26 @@ class _Rewriter:
                 converted.meta = _meta(node, value)
                 new.meta["val"] = computed
                 new = converted
-        target = self.same_tensor(node)
-        self.identity[new] = target
-        self.current[target] = new
-        self.order[new] = self.order[node]
-        self.last_use[new] = self.last_use[node]
-        node.replace_all_uses_with(new)
-        graph.erase_node(node)
+        return new
+
+    def write_back(self, tensor: Node, value: Node) -> None:
+        """`value` is what `tensor` holds from here on, and its root the like."""
+        root = self.root(tensor)
+        version = self.version(root) + 1
+        while tensor in self.views:
+            view = self.views[tensor]
+            base = self.same_tensor(view.base)
+            before = self.value_now(base)
+            self.readings[tensor] = value, version, self.open[-1]
+            if view.scatter is not None:
+                op, arguments = view.scatter
+                value = self.call(op, (before, value, *arguments), base)
+            elif view.inverse is not None:
+                op, arguments = view.inverse
+                value = self.call(op, (value, *arguments), base)
+            tensor = base
+        self.current[root] = value
+        self.versions[root] = version
 
     def copy_back(self) -> list[Mutation]:
         output = self.graph.graph.output_node()

@@ -26,7 +26,7 @@ from torch.utils import _pytree as pytree
 
 from ..errors import CaptureError
 from . import locations, randomness
-from .control import effects
+from .control import effects, prune
 from .control.errors import Unsupported
 from .control.interpreter import Interpreter
 from .control.scalar import Scalar
@@ -150,6 +150,31 @@ def trace(fn: Callable[..., Any], args: tuple[Any, ...] = (), kwargs: dict[str, 
     pairs = [(m.input, m.result) for m in mutations]
     key = fingerprint_of(graph, [(o.kind, o.index, o.size, o.stride, o.offset) for o in outputs], pairs)
     return Traced(graph, inputs, outputs, call.out_spec, pairs, surroundings.guards, key, reasons, call.effects)
+
+
+def traced_of(graph: GraphModule, names: list[str]) -> Traced:
+    """A graph that was derived from a captured one, with an argument for each placeholder, ready to be compiled.
+
+    Unused inputs go; `index` of the rest says which placeholder it was.
+
+    Raises:
+        CaptureError: it holds what cannot be compiled.
+    """
+    for node in graph.graph.nodes:
+        node.meta["location"] = node.meta.get("stack_trace") or ""
+        _check_values(node)
+    graph, mutations = remove_mutations(graph)
+    inputs = [InputSource("argument", name, index=i) for i, name in enumerate(names)]
+    outputs = []
+    for i, node in enumerate(graph.graph.output_node().args[0]):  # type: ignore[arg-type]
+        value = node.meta["val"]
+        outputs.append(OutputSource("result", i, tuple(value.shape), tuple(value.stride())))
+    if mutations:
+        raise CaptureError("a derived graph writes to its inputs")
+    _normalise(graph, inputs, outputs, [])
+    spec = pytree.tree_structure(tuple(range(len(outputs))))
+    key = fingerprint_of(graph, [(o.kind, o.index, o.size, o.stride, o.offset) for o in outputs], [])
+    return Traced(graph, inputs, outputs, spec, [], [], key)
 
 
 def _check_arguments(leaves: list[Any]) -> None:
@@ -482,9 +507,7 @@ def _normalise(
     graph: GraphModule, inputs: list[InputSource], outputs: list[OutputSource], mutations: list[Mutation]
 ) -> None:
     """Remove dead nodes, and placeholders that neither the graph nor an output nor a mutation needs."""
-    for node in reversed(list(graph.graph.nodes)):
-        if node.op in ("call_function", "get_attr") and not node.users and not _draws_random_numbers(node):
-            graph.graph.erase_node(node)
+    prune.erase_dead(graph)
     needed = {o.index for o in outputs if o.kind in ("input", "view")} | {m.input for m in mutations}
     renumbered: dict[int, int] = {}
     kept: list[InputSource] = []
@@ -501,7 +524,3 @@ def _normalise(
     for m in mutations:
         m.input = renumbered[m.input]
     graph.recompile()
-
-
-def _draws_random_numbers(node: Node) -> bool:
-    return isinstance(node.target, torch._ops.OpOverload) and torch.Tag.nondeterministic_seeded in node.target.tags

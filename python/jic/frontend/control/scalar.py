@@ -18,7 +18,8 @@ from .errors import Unsupported
 
 _DTYPES = {int: torch.int64, float: torch.float64, bool: torch.bool}
 _INF = float("inf")
-_LIMIT = 1 << 62
+LIMIT = 1 << 62  # ints that pass through regions are no greater
+_SMALL = 1 << 20  # adding this step by step takes centuries to reach the limit
 Interval = tuple[float, float]
 UNKNOWN: Interval = (-_INF, _INF)
 
@@ -252,6 +253,15 @@ def from_tensor(tensor: torch.Tensor) -> Scalar:
     return Scalar(kind, tensor.reshape(()).to(_DTYPES[kind]))
 
 
+def bounded(value: Any) -> torch.Tensor:
+    """The tensor of an int that passes through a region; one beyond the limit gives up the call."""
+    tensor = tensor_of(value, int)
+    low, high = interval_of(value)
+    if low < -LIMIT or high > LIMIT:
+        _context(value, value).give_up((tensor > LIMIT) | (tensor < -LIMIT), "an int near 64 bits")
+    return tensor
+
+
 def to_int(value: Any) -> Any:
     """`int(value)`: rounds to zero; infinities and NaN give up the call, and so does what 64 bits do not hold."""
     if isinstance(value, torch.Tensor):
@@ -294,10 +304,10 @@ def _context(a: Any, b: Any) -> Any:
 
 def _checked(a: Any, b: Any, function: Callable[[Any, Any], Any], result: torch.Tensor, interval: Interval) -> Scalar:
     """An int result; if it may leave 64 bits, the same in f64 tells when it does."""
-    if not (-_LIMIT <= interval[0] and interval[1] <= _LIMIT):
+    if not (-LIMIT <= interval[0] and interval[1] <= LIMIT):
         wide = function(tensor_of(a, float), tensor_of(b, float)).abs()
-        _context(a, b).give_up(wide > float(_LIMIT), "an int leaves 64 bits")
-        interval = (max(interval[0], -_LIMIT), min(interval[1], _LIMIT))
+        _context(a, b).give_up(wide > float(LIMIT), "an int leaves 64 bits")
+        interval = (max(interval[0], -LIMIT), min(interval[1], LIMIT))
     return Scalar(int, result, interval)
 
 
@@ -324,6 +334,8 @@ def _shifted(x: Scalar, by: int) -> Scalar:
     if by == 0:
         return x
     low, high = x.interval
+    if abs(by) <= _SMALL and -LIMIT <= low and high <= LIMIT:
+        return Scalar(int, x.tensor + by, (max(low + by, -LIMIT), min(high + by, LIMIT)), x.base, x.shift + by)
     found = _checked(x, by, torch.add, x.tensor + by, (low + by, high + by))
     found.base, found.shift = x.base, x.shift + by
     return found
@@ -390,7 +402,7 @@ def _floor_divide(a: Any, b: Any) -> Any:
     if r > 0 and -_INF < p and q < _INF:
         bounds = [math.floor(x / y) if y < _INF else (0 if x >= 0 else -1) for x in (p, q) for y in (r, s)]
         return Scalar(int, quotient, (min(bounds), max(bounds)))
-    return Scalar(int, quotient, (-_LIMIT * 2, _LIMIT * 2))
+    return Scalar(int, quotient, (-LIMIT * 2, LIMIT * 2))
 
 
 def _modulo(a: Any, b: Any) -> Any:
@@ -422,8 +434,8 @@ def _power(a: Any, b: Any) -> Any:
     if not isinstance(b, Scalar) and b == 2:
         return _mul(a, a)
     wide = torch.pow(tensor_of(a, float), tensor_of(b, float)).abs()
-    _context(a, b).give_up(~(wide <= float(_LIMIT)), "an int leaves 64 bits")
-    return Scalar(int, torch.pow(tensor_of(a, int), tensor_of(b, int)), (-_LIMIT, _LIMIT))
+    _context(a, b).give_up(~(wide <= float(LIMIT)), "an int leaves 64 bits")
+    return Scalar(int, torch.pow(tensor_of(a, int), tensor_of(b, int)), (-LIMIT, LIMIT))
 
 
 def _bitwise(name: str, function: Callable[[Any, Any], Any], a: Any, b: Any) -> Any:
@@ -434,7 +446,7 @@ def _bitwise(name: str, function: Callable[[Any, Any], Any], a: Any, b: Any) -> 
     if kind_of(a) is bool and kind_of(b) is bool:
         return Scalar(bool, getattr(torch, f"logical_{name}")(tensor_of(a), tensor_of(b)))
     (p, q), (r, s) = interval_of(a), interval_of(b)
-    interval: Interval = (0, max(q, s) * 2) if p >= 0 and r >= 0 else (-2 * _LIMIT, 2 * _LIMIT)
+    interval: Interval = (0, max(q, s) * 2) if p >= 0 and r >= 0 else (-2 * LIMIT, 2 * LIMIT)
     return Scalar(int, function(tensor_of(a, int), tensor_of(b, int)), interval)
 
 

@@ -15,7 +15,7 @@ import torch
 
 from .errors import Unsupported
 from .journal import UNDEFINED
-from .scalar import Scalar, constant, is_number, kind_of, number_as, tensor_of
+from .scalar import LIMIT, UNKNOWN, Scalar, bounded, constant, is_number, kind_of, number_as, tensor_of
 
 
 @dataclass(eq=False)
@@ -197,7 +197,7 @@ def leaves(spec: Spec, value: Any, absent: Any = None) -> Iterator[torch.Tensor 
     elif spec.kind == "tensor":
         yield value
     elif spec.kind == "number":
-        yield tensor_of(value, spec.what)
+        yield bounded(value) if spec.what is int else tensor_of(value, spec.what)
     elif spec.kind != "constant":
         children = _children(value)
         assert children is not None
@@ -225,7 +225,7 @@ def rebuild(spec: Spec, tensors: Iterator[torch.Tensor]) -> Any:
     if spec.kind == "tensor":
         return next(tensors)
     if spec.kind == "number":
-        return Scalar(spec.what, next(tensors))
+        return Scalar(spec.what, next(tensors), (-LIMIT, LIMIT) if spec.what is int else UNKNOWN)
     if spec.kind == "constant":
         return spec.what
     items = [rebuild(item, tensors) for item in spec.items]

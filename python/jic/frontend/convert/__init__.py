@@ -4,6 +4,7 @@ from . import (  # noqa: F401  (each registers its conversions)
     activation,
     attention,
     contraction,
+    control_flow,
     creation,
     elementwise,
     indexing,

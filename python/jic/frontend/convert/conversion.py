@@ -32,6 +32,17 @@ _DTYPES = {
 _NAMES = {dtype: name for name, dtype in _DTYPES.items()}
 
 
+_REGION_CONVERSIONS: dict[str, Callable[[Conversion, ir.Operation], Sequence[ir.Value]]] = {}
+_TERMINATORS = ("func.return", "torch.prim.Loop.condition", "torch.prim.If.yield", "torch.operator_terminator")
+# The importer's way to pass a bool where a number is expected, and a number where a tensor is, and the other way round.
+_PASSED_ON = (
+    "torch.aten.Int.bool",
+    "torch.prim.NumToTensor.Scalar",
+    "torch.aten.Int.Tensor",
+    "torch.aten.Bool.Tensor",
+)
+
+
 class NotConverted(Exception):
     """The op cannot be expressed in `jic` for these arguments; the message is the reason that users read."""
 
@@ -44,6 +55,16 @@ def converts(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
             if name in _CONVERSIONS:
                 raise ValueError(f"{name} has two conversions")
             _CONVERSIONS[name] = function
+        return function
+
+    return register
+
+
+def converts_regions(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Register the conversion `(c, op) -> values` of the op with regions `name`."""
+
+    def register(function: Callable[..., Any]) -> Callable[..., Any]:
+        _REGION_CONVERSIONS[name] = function
         return function
 
     return register
@@ -132,31 +153,35 @@ class Conversion:
             block = target.regions[0].blocks.append(*inputs)
             self.values.update(zip(source.arguments, block.arguments, strict=True))
             with ir.InsertionPoint(block):
-                results = self._convert_block(source)
+                results = self._convert_main(source)
             types = ir.FunctionType.get(inputs, [v.type for v in results])
             target.attributes["function_type"] = ir.TypeAttr.get(types)
             _erase_unused(block)
         return module
 
-    def _convert_block(self, source: ir.Block) -> list[ir.Value]:
+    def _convert_main(self, source: ir.Block) -> list[ir.Value]:
+        results = self.convert_block(source, [])
+        ir.Operation.create("func.return", operands=results)
+        return results
+
+    def convert_block(self, source: ir.Block, arguments: Sequence[ir.Value]) -> list[ir.Value]:
+        """Convert the ops of `source`, whose arguments are `arguments`, at the insertion point; what its terminator takes."""
+        if arguments:
+            self.values.update(zip(source.arguments, arguments, strict=True))
         for view in source.operations:
             op = view.operation
-            name = op.name
-            if name == "func.return":
-                results = [self.values[v] for v in op.operands]
-                ir.Operation.create("func.return", operands=results)
-                return results
+            if op.name in _TERMINATORS:
+                return [self.values[v] for v in op.operands]
             with op.location:
-                self._convert_op(op, name)
-        raise AssertionError("the function has no return")
+                self._convert_op(op, op.name)
+        raise AssertionError("a block has no terminator")
 
     def _convert_op(self, op: ir.Operation, name: str) -> None:
         if name.startswith("torch.constant."):
             self.values[op.result] = _constant(op, name)
         elif name == "torch.prim.ListConstruct":
             self.values[op.result] = [self.values[v] for v in op.operands]
-        elif name in ("torch.aten.Int.bool", "torch.prim.NumToTensor.Scalar"):
-            # The importer's way to pass a bool where a number is expected, and a number where a tensor is.
+        elif name in _PASSED_ON:
             self.values[op.result] = self.values[op.operands[0]]
         elif name == "torch.prim.ListUnpack":
             self.values.update(zip(op.results, self.values[op.operands[0]], strict=True))
@@ -165,12 +190,17 @@ class Conversion:
         else:
             if name == "torch.operator":
                 name = ir.StringAttr(op.attributes["name"]).value
+            if name in _REGION_CONVERSIONS:
+                self.values.update(zip(op.results, _REGION_CONVERSIONS[name](self, op), strict=True))
+                return
             self._convert_call(op, name.removeprefix("torch."))
 
     def _convert_call(self, op: ir.Operation, name: str) -> None:
         arguments = opaque.decode(name, [self.values[v] for v in op.operands])
         is_list = len(op.results) == 1 and str(op.results[0].type).startswith("!torch.list")
-        self.types = [] if is_list else [self.convert_type(r.type) for r in op.results]
+        # An op with an output mask gives None for some results: they are left out.
+        results = [] if is_list else [r for r in op.results if str(r.type) != "!torch.none"]
+        self.types = [self.convert_type(r.type) for r in results]
         reason = "no conversion for this op"
         if name in _CONVERSIONS:
             try:
@@ -191,10 +221,11 @@ class Conversion:
         if is_list:
             self.values[op.results[0]] = list(converted)
             return
-        values = list(converted) if isinstance(converted, (list, tuple)) else [converted]
+        values = [v for v in converted if v is not None] if isinstance(converted, (list, tuple)) else [converted]
         if len(values) != len(self.types):
             raise AssertionError(f"{name}: the conversion gives {len(values)} values, expected {len(self.types)}")
-        for result, value, type_ in zip(op.results, values, self.types, strict=True):
+        results = [r for r in op.results if str(r.type) != "!torch.none"]
+        for result, value, type_ in zip(results, values, self.types, strict=True):
             if value.type != type_:
                 raise AssertionError(f"{name}: the conversion gives {value.type}, expected {type_}")
             self.values[result] = value
@@ -297,11 +328,21 @@ def _constant(op: ir.Operation, name: str) -> Any:
 
 
 def _erase_unused(block: ir.Block) -> None:
-    """Erase ops without users, last first, except ATen calls that draw random numbers or only have effects."""
+    """Erase ops without users, last first, except ATen calls that draw random numbers or only have effects, and bails."""
     for view in reversed(list(block.operations)):
         op = view.operation
-        if op.name == "func.return" or any(next(iter(r.uses), None) is not None for r in op.results):
+        if op.name in ("func.return", "jic.yield", "jic.condition"):
             continue
-        if op.name == "jic.aten_call" and opaque.has_effect(ir.StringAttr(op.attributes["callee"]).value):
-            continue
-        op.erase()
+        if any(next(iter(r.uses), None) is not None for r in op.results) or _has_effect(op):
+            for region in op.regions:
+                _erase_unused(region.blocks[0])
+        else:
+            op.erase()
+
+
+def _has_effect(op: ir.Operation) -> bool:
+    if op.name == "jic.aten_call":
+        return opaque.has_effect(ir.StringAttr(op.attributes["callee"]).value)
+    return op.name == "jic.bail" or any(
+        _has_effect(inner.operation) for region in op.regions for inner in region.blocks[0].operations
+    )
