@@ -190,6 +190,14 @@ def live_graph(block: ir.Block) -> Graph:
     return Graph(block) if dead else graph
 
 
+def drop_whole_updates(block: ir.Block) -> None:
+    """An update of all of a tensor is what it stores."""
+    for view in block.operations:
+        op = view.operation
+        if op.name == "jic.dynamic_update" and op.operands[1].type == op.results[0].type:
+            op.results[0].replace_all_uses_with(op.operands[1])
+
+
 def holds(block: ir.Block, names: Collection[str]) -> bool:
     """True if `block` holds an op of one of the `names` (without `jic.`)."""
     return any(view.operation.name.removeprefix("jic.") in names for view in block.operations)

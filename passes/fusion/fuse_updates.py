@@ -9,6 +9,7 @@ from torch_mlir import ir
 from jic.passes.base import Pass
 
 from ._epilogue import fuse_around
+from ._graph import drop_whole_updates, graph_blocks
 from ._group import update_policy
 
 
@@ -34,4 +35,6 @@ class FuseUpdates(Pass):
     max_size: int = 64
 
     def apply(self, module: ir.Operation) -> None:
+        for block in graph_blocks(module):
+            drop_whole_updates(block)
         fuse_around(module, {"dynamic_update": "update"}, update_policy(self.max_size))

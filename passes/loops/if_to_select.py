@@ -10,6 +10,7 @@ from jic.dialects import build
 
 from ..base import Pass
 from ..fusion._ops import ELEMENTWISE, GENERATORS, VIEWS
+from ..simplify._dynamic_views import same_place
 from ..simplify._regions import body_ops, control_flow, inline_before, inside, replace, terminator
 from ..simplify._rewrite import attribute, defining, is_static, shape
 from ._cost import elements, may_speculate
@@ -29,8 +30,8 @@ class IfToSelect(Pass):
           jic.yield %x
         }
 
-    A branch that updates a tensor which the other one leaves alone, or updates too, becomes an update with what the tensor holds or the new
-    value, so that only the slice is chosen and moved:
+    A branch that updates a tensor which the other one leaves alone, or updates too, becomes an update with what the
+    tensor holds or the new value, so that only the slice is chosen and moved:
 
         jic.if %c { jic.dynamic_update %b, %x, %i } else { %b }
           →   jic.dynamic_update %b, (jic.select %c, %x, (jic.dynamic_slice %b, %i)), %i
@@ -119,7 +120,8 @@ def _only_chained(update: ir.Operation) -> bool:
 def _updated(condition: ir.Value, on_true: ir.Value, chain: Chain) -> ir.Value:
     """The updates of the branch that is taken, one after the other; those of the other branch store what is there."""
     current, first, second = chain
-    if len(first) == len(second) == 1 and _same_place(first[0], second[0]):
+    same = first and second and first[0].operands[1].type == second[0].operands[1].type
+    if same and len(first) == len(second) == 1 and same_place(first[0], 2, second[0], 2):
         update = _choose(condition, first[0].operands[1], second[0].operands[1])
         return build.dynamic_update(current, update, first[0].operands[2], attribute(first[0], "dim"))
     for updates, taken in ((first, True), (second, False)):
@@ -130,8 +132,3 @@ def _updated(condition: ir.Value, on_true: ir.Value, chain: Chain) -> ir.Value:
             sides = (update, old) if taken else (old, update)
             current = build.dynamic_update(current, _choose(condition, *sides), index, dim)
     return current
-
-
-def _same_place(a: ir.Operation, b: ir.Operation) -> bool:
-    same = a.operands[2] == b.operands[2] and a.operands[1].type == b.operands[1].type
-    return same and attribute(a, "dim") == attribute(b, "dim")

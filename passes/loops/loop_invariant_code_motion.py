@@ -23,9 +23,9 @@ class LoopInvariantCodeMotion(Pass):
         }                                         }
 
     Constants, iotas, broadcasts and reshapes cost nothing where they are read, so they move only along with what
-    needs them. Look-ups and integer divisions by unknown numbers can fail: they move only if the program is sure to run them, as it is in
-    the condition of a `jic.while` and in a loop whose constant trip count is at least 1. Loops and branches without
-    effects move as a whole. What stands in a branch stays there.
+    needs them. Look-ups and integer divisions by unknown numbers can fail: they move only if the program is sure to run
+    them, as it is in the condition of a `jic.while` and in a loop whose constant trip count is at least 1. Loops and
+    branches without effects move as a whole. What stands in a branch stays there.
     """
 
     name = "jic-loop-invariant-code-motion"

@@ -27,19 +27,21 @@ class SimplifyLoops(Pass):
             jic.yield %1, %2, %v                          }
         }                                                 uses of %0#1: jic.maximum %n, %zero
 
-    Carried values that never change are what they begin with, those that are always equal are one, and those that nothing needs go.
-    In a counted loop a scalar i64 that grows by a constant is a linear function of the index, and a scalar that is one known
-    value after the first iteration is a choice by the index. Comparisons of the index with constants that always come
-    out one way are constants. A trip count of at most 0 leaves the initial values, of 1 the body; a `jic.while` whose
-    condition is constantly false leaves its condition region.
+    Carried values that never change are what they begin with, those that are always equal are one, and those that
+    nothing needs go. In a counted loop a scalar i64 that grows by a constant is a linear function of the index, and a
+    scalar that is one known value after the first iteration is a choice by the index. Comparisons of the index with
+    constants that always come out one way are constants. A trip count of at most 0 leaves the initial values, of 1 the
+    body; a `jic.while` whose condition is constantly false leaves its condition region.
     """
 
     name = "jic-simplify-loops"
 
     def apply(self, module: ir.Operation) -> None:
-        for op in control_flow(module, "loop", "while"):
+        loops = list(control_flow(module, "loop", "while"))
+        for op in loops:
             (_loop if op.name == "jic.loop" else _while)(op)
-        DeadCodeElimination().apply(module)
+        if loops:
+            DeadCodeElimination().apply(module)
 
 
 def _loop(op: ir.Operation) -> None:
