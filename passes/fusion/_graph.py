@@ -190,6 +190,11 @@ def live_graph(block: ir.Block) -> Graph:
     return Graph(block) if dead else graph
 
 
+def in_control_flow(block: ir.Block) -> bool:
+    """True if `block` is a region of a loop or branch, or holds one."""
+    return block.owner.operation.name in _CONTROL_FLOW or holds(block, _ORDERED[2:])
+
+
 def drop_whole_updates(block: ir.Block) -> None:
     """An update of all of a tensor is what it stores."""
     for view in block.operations:

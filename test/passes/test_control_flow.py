@@ -50,7 +50,11 @@ def run_passes(module: ir.Module, pipeline: str) -> ir.Module:
 def check(module: ir.Module, pipeline: str, seed: int) -> ir.Module:
     changed = run_passes(module, pipeline)
     tensors = inputs(seed)
-    for a, b in zip(interpret(changed, *tensors), interpret(module, *tensors), strict=True):
+    try:
+        expected = interpret(module, *tensors)
+    except IndexError:  # a look-up fails; which one fails first is of no interest
+        return changed
+    for a, b in zip(interpret(changed, *tensors), expected, strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=0, equal_nan=True)
     return changed
 
@@ -96,5 +100,5 @@ def test_all_passes_in_sequence(data: st.DataObject, seed: int) -> None:
 @SETTINGS
 @given(data=st.data(), seed=st.integers(0, 1000))
 def test_fusion(strategy: str, data: st.DataObject, seed: int) -> None:
-    module = data.draw(control_flow(CONTEXT))
+    module = data.draw(control_flow(CONTEXT, products=True))
     check_kernels(check(module, f"jic-cse,{fusion_pipeline(strategy)}", seed))

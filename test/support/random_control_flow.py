@@ -32,15 +32,15 @@ def kind_of(value: Value) -> str:
 class Program:
     """Grows the blocks of one program; `scope` holds the values that a block may use."""
 
-    def __init__(self, draw: Any) -> None:
-        self.draw = draw
+    def __init__(self, draw: Any, products: bool) -> None:
+        self.draw, self.products = draw, products
 
     def choose(self, options: Sequence[Any]) -> Any:
         return self.draw(st.sampled_from(list(options)))
 
     def grow(self, scope: list[Value], depth: int, steps: int) -> None:
         kinds = ["unary", "binary", "binary", "compare", "select", "number", "broadcast", "reshape", "reduce"]
-        kinds += ["read", "read", "write", "write"]
+        kinds += ["read", "read", "write", "write", "look"] + ["product"] * 2 * self.products
         if depth:
             kinds += ["loop", "loop", "branch", "branch", "repeat"]
         for _ in range(steps):
@@ -112,6 +112,21 @@ class Program:
         update, dim = self.choose(places)
         return [build.dynamic_update(x, update, self.scalar(scope), dim)]
 
+    def look(self, scope: list[Value], depth: int) -> list[Value]:
+        """A look-up, mostly but not always in range."""
+        x, index = self.choose([v for v in scope if shape_of(v)]), self.scalar(scope)
+        if self.draw(st.integers(0, 3)):
+            index = build.elementwise("minimum", index, build.splat_like(index, 0))
+            index = build.elementwise("maximum", index, build.splat_like(index, -1))
+        return [build.index_select(x, index, 0)]
+
+    def product(self, scope: list[Value], depth: int) -> list[Value]:
+        x = self.choose([v for v in self.of(scope, "f32") if len(shape_of(v)) == 2])
+        y = self.choose(
+            [v for v in self.of(scope, "f32") if shape_of(v)[1:] == shape_of(x)[1:] and len(shape_of(v)) == 2]
+        )
+        return [build.matmul(x, y, False, True)]
+
     def loop(self, scope: list[Value], depth: int) -> list[Value]:
         count = self.choose(
             [build.splat([], ir.IntegerType.get_signless(64), self.draw(st.integers(-1, 3))), self.scalar(scope)]
@@ -175,8 +190,8 @@ class Program:
 
 
 @st.composite
-def control_flow(draw: st.DrawFn, context: ir.Context) -> ir.Module:
-    """A module whose `@main` takes `ARGUMENTS`; it verifies."""
+def control_flow(draw: st.DrawFn, context: ir.Context, products: bool = False) -> ir.Module:
+    """A module whose `@main` takes `ARGUMENTS`; it verifies. `products`: with matrix products, whose sums may round."""
     with context, ir.Location.unknown(context):
         types = [build.tensor_type(shape, ir.Type.parse(element)) for shape, element in ARGUMENTS]
         module = ir.Module.create()
@@ -185,7 +200,7 @@ def control_flow(draw: st.DrawFn, context: ir.Context) -> ir.Module:
         block = main.add_entry_block()
         with ir.InsertionPoint(block):
             scope = list(block.arguments)
-            program = Program(draw)
+            program = Program(draw, products)
             program.grow(scope, 0, 3)
             program.grow(scope, 2, draw(st.integers(3, 8)))
             outputs = [v for v in scope[len(types) :] if next(iter(v.uses), None) is None] or scope[-1:]
