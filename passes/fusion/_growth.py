@@ -338,7 +338,11 @@ class Grower:
         if node.name in ("iota", "broadcast"):
             return True
         users = graph.node_users(index)
-        if len(users) > _MAX_COPIES or not self._readers(index) <= POINTWISE | {"reduce", "dynamic_update"}:
+        readers = self._readers(index)
+        source = graph.producer[graph.base(node.outputs[0])]
+        if source >= 0 and graph.nodes[source].name == "dynamic_slice":
+            readers = readers - {"matmul"}  # it packs its operands anyway
+        if len(users) > _MAX_COPIES or not readers <= POINTWISE | {"reduce", "dynamic_update"}:
             return False  # somebody needs it in memory anyway
         if node.name in VIEWS:
             return True
