@@ -33,6 +33,10 @@ DTYPES = {
 }
 
 
+class Bailed(Exception):
+    """A `jic.bail` gave up; the message is the op's."""
+
+
 def interpret(module: ir.Module | ir.Operation, *tensors: Tensor, float64: bool = False) -> list[Tensor]:
     """What `@main` of `module` returns for `tensors`.
 
@@ -47,6 +51,7 @@ def interpret(module: ir.Module | ir.Operation, *tensors: Tensor, float64: bool 
     Raises:
         ValueError: a tensor does not have its argument's type, or an op's result does not have its own.
         IndexError: an index is out of range.
+        Bailed: the condition of a `jic.bail` holds.
     """
     return _Interpreter(getattr(module, "operation", module), float64).call("main", list(tensors))
 
@@ -116,7 +121,7 @@ class _Interpreter:
             shape = [1] * type_.rank
             shape[attributes["dim"]] = -1
             return [torch.arange(type_.shape[attributes["dim"]]).reshape(shape).to(dtype).expand(type_.shape)]
-        if name in ("reshape", "broadcast", "slice"):
+        if name in ("reshape", "broadcast", "slice", "dynamic_slice"):
             attributes["shape"] = _shape(ir.RankedTensorType(op.results[0].type))
         if name not in OPS:
             raise ValueError(f"the interpreter knows no {op.name}")
@@ -185,11 +190,17 @@ class _Interpreter:
     def if_(self, op: ir.Operation, operands: list[Tensor], values: dict[ir.Value, Tensor]) -> list[Tensor]:
         return self.block(op.regions[0 if operands[0] else 1].blocks[0], [], values)
 
+    def bail(self, op: ir.Operation, operands: list[Tensor], values: dict[ir.Value, Tensor]) -> list[Tensor]:
+        if operands[0]:
+            raise Bailed(ir.StringAttr(op.attributes["message"]).value)
+        return []
+
 
 CONTROL_FLOW: dict[str, Callable[..., list[Tensor]]] = {
     "loop": _Interpreter.loop,
     "while": _Interpreter.while_,
     "if": _Interpreter.if_,
+    "bail": _Interpreter.bail,
 }
 
 

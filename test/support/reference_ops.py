@@ -36,6 +36,22 @@ def _slice(x: Tensor, offsets: list[int], strides: list[int], shape: list[int]) 
     return x
 
 
+def _window(x: Tensor, index: Tensor, dim: int, size: int) -> Tensor:
+    """The positions along `dim` of a slice of `size` that starts at `index`, clamped so that it lies inside."""
+    start = min(max(int(index), 0), x.shape[dim] - size)
+    return torch.arange(start, start + size)
+
+
+def _dynamic_slice(x: Tensor, index: Tensor, dim: int, shape: list[int]) -> Tensor:
+    if shape[dim] < 0:
+        raise ValueError("a slice of dynamic size has no bounds to run with")
+    return x.index_select(dim, _window(x, index, dim, shape[dim]))
+
+
+def _dynamic_update(x: Tensor, update: Tensor, index: Tensor, dim: int) -> Tensor:
+    return x.index_copy(dim, _window(x, index, dim, update.shape[dim]), update)
+
+
 def _pad(x: Tensor, low: list[int], high: list[int], value: float) -> Tensor:
     widths = [w for pair in zip(reversed(low), reversed(high), strict=True) for w in pair]
     if x.dtype == torch.bool:
@@ -266,6 +282,8 @@ OPS: dict[str, Callable[..., Tensor]] = {
     "pool": _pool,
     "index_select": _index_select,
     "gather": _gather,
+    "dynamic_slice": _dynamic_slice,
+    "dynamic_update": _dynamic_update,
     "softmax": _softmax,
     "layer_norm": _layer_norm,
     "batch_norm": _batch_norm,
