@@ -1,7 +1,7 @@
 """The batched form of each op: the same op with one more dim, the iterations.
 
-A rule gets the batched forms of the op's operands, at least one of them `Batched`, and returns the result's, or None where there is
-none. `at` is the dim of the iterations; dims of one iteration's tensor that stand behind it are one more.
+A rule gets the batched forms of the op's operands, at least one of them `Batched`, and returns the result's, or None where
+there is none. `at` is the dim of the iterations; dims of one iteration's tensor that stand behind it are one more.
 """
 
 from __future__ import annotations
@@ -38,10 +38,8 @@ def _elementwise(b: Batcher, op: ir.Operation, forms: list[Form]) -> Batched:
 
 def _broadcast(b: Batcher, op: ir.Operation, forms: list[Form]) -> Batched:
     x, dims = first_batched(forms), ints(op, "dims")
-    if x.at < len(dims):
-        at = dims[x.at]
-    else:
-        at = dims[-1] + 1 if dims else 0
+    behind = dims[-1] + 1 if dims else 0
+    at = dims[x.at] if x.at < len(dims) else behind
     return b.result(op, [x.value], at, dims=build.i64s(inserted(_shifted(dims, at), x.at, at)))
 
 

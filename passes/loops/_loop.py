@@ -8,6 +8,8 @@ from math import prod
 
 from torch_mlir import ir
 
+from jic.dialects import build
+
 from ..base import functions, walk
 from ..simplify._rewrite import element, is_static, shape, splat
 
@@ -166,3 +168,26 @@ def size_in_bytes(value: ir.Value) -> int:
 
 def all_static(op: ir.Operation) -> bool:
     return is_static(*op.operands, *op.results)
+
+
+def keep_carried(loop: Loop, keep: list[int]) -> ir.Operation:
+    """Put in the loop's place one that carries only the values `keep`, which need no other; erases `loop.op`."""
+    op, body = loop.op, loop.body
+    inits, yielded = loop.inits, loop.yielded
+    with ir.InsertionPoint(op), op.location:
+        new = build.op("loop", [op.operands[0], *(inits[k] for k in keep)], [inits[k].type for k in keep], regions=1)
+    old = loop.terminator
+    with ir.InsertionPoint(old), old.location:
+        build.yield_(*(yielded[k] for k in keep))
+    old.erase()
+    for inner in reversed([o.operation for o in body.operations][:-1]):
+        if is_movable(inner) and not any(True for r in inner.results for _ in r.uses):
+            inner.erase()
+    for k in reversed(range(len(inits))):
+        if k not in keep:
+            body.erase_argument(k + 1)
+    body.append_to(new.regions[0])
+    for i, k in enumerate(keep):
+        op.results[k].replace_all_uses_with(new.results[i])
+    op.erase()
+    return new

@@ -37,8 +37,9 @@ class HoistContraction(Pass):
 
     One product of `T` times as many rows reads the weights once, and keeps the machine busy where a row or a few do not.
     Everything may stand between slice and product that jic-parallelize-loops can batch, and pure work on the product that
-    needs nothing else from the loop and no more memory (a bias, an activation) goes along. A matmul whose left side is a concat is first
-    split into a sum of two, if that sets a part free (`cat([x[t], h], 1) @ w`): the sum is then taken in another order.
+    needs nothing else from the loop and no more memory (a bias, an activation) goes along. A matmul whose left side is a
+    concat is first split into a sum of two, if that sets a part free (`cat([x[t], h], 1) @ w`): the sum is then taken in
+    another order.
 
     The loop's trip count is a constant, and the slices' positions are `a * i + b`; or it is not, and the slices take one
     row each, at one position `i + b` or `b - i`, from tensors with equally many rows; then all rows are computed.
@@ -107,15 +108,13 @@ class _Hoist:
                 if argument == next_:
                     batched.forms[argument] = init
             moved = self.moved(batched)
-        for i in moved:
-            op = self.body[i]
-            if not self.is_used_outside(op, moved):
-                continue
+        ops = [self.body[i] for i in moved if self.is_used_outside(self.body[i], moved)]
+        for op, index in [(op, position(op)) for op in ops]:
             with ir.InsertionPoint(op), op.location:
                 for result in op.results:
                     form = batched.forms[result]
                     assert isinstance(form, Batched)
-                    row = build.dynamic_slice(form.value, position(op), form.at, 1)
+                    row = build.dynamic_slice(form.value, index, form.at, 1)
                     result.replace_all_uses_with(build.reshape(row, shape(result)))
 
     def moved(self, batched: Batcher) -> list[int]:
