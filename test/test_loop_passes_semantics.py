@@ -262,18 +262,28 @@ def random_loop(seed: int, dynamic: bool = False) -> ir.Module:
     def main(*arguments: Value) -> list[Value]:
         *tensors, trips = arguments
         weights, tensors = tensors[3:], tensors[:3]
+        first = one_loop(trips, tensors, weights)
+        if rng.random() < 0.5:
+            return first
+        # A second loop, which may read what the first computed, and rather so row by row.
+        read = [v for v in first if shape_of(v) and element_of(v) == "f32"] if rng.random() < 0.5 else []
+        between = [build.elementwise("neg", v) for v in first if rng.random() < 0.3]
+        return [*first, *between, *one_loop(trips, [*(read * 2 or tensors), tensors[2]], weights)]
+
+    def one_loop(trips: Value, tensors: list[Value], weights: list[Value]) -> list[Value]:
         inits: list[Value] = []
         kinds: list[str] = []
         for kind in rng.choices(
             ["buffer", "fold", "scan", "delay", "serial", "same", "count", "masked"], k=rng.randint(1, 4)
         ):
             if kind == "buffer":
-                inits.append(rng.choice(tensors))
+                inits.append(rng.choice([t for t in tensors if len(shape_of(t)) <= 3]))
             elif kind == "count":
                 inits.append(number(rng.choice([0, 1, 3])))
             else:
                 shape = rng.choice([[], [2], [2, 3]])
-                inits.append(build.broadcast(build.reduce(rng.choice(tensors[2:]), "max", [0]), shape))
+                source = rng.choice(tensors)
+                inits.append(build.broadcast(build.reduce(source, "max", list(range(len(shape_of(source))))), shape))
             kinds.append(kind)
 
         def body(values: list[Value]) -> list[Value]:
@@ -340,7 +350,14 @@ def random_loop(seed: int, dynamic: bool = False) -> ir.Module:
     return module_of(TYPES, main)
 
 
-PASSES = ("jic-hoist-contraction", "jic-parallelize-loops")
+PASSES = (
+    "jic-hoist-contraction",
+    "jic-parallelize-loops",
+    "jic-merge-contractions",
+    "jic-fuse-loops",
+    "jic-unroll-loops{full=2 factor=3}",
+    "jic-unroll-loops,jic-parallelize-loops,jic-hoist-contraction,jic-fuse-loops,jic-merge-contractions",
+)
 
 
 @pytest.mark.parametrize("name", PASSES)

@@ -10,12 +10,13 @@ from jic.dialects import build
 
 from ..base import Pass
 from ..simplify._rewrite import attribute, erase_unused, shape
-from ._affine import Affine, Indices
+from ._affine import Indices
 from ._batch import Batched, Batcher, Form
 from ._batch_rules import batcher
 from ._carried import Buffer, Count, Delay, Fold, Kind, Other, Same, classify
 from ._folds import delayed, folded_terms, last, reduced, scanned
 from ._loop import Loop, clone, closure, invariant_in, is_movable, keep_carried, loops
+from ._rows import number, written
 from ._spaces import Iterations
 
 
@@ -33,12 +34,13 @@ class ParallelizeLoops(Pass):
         }
         return %r#0, %r#1
 
-    The trip count is a constant. Each carried value is taken by itself; those that fit leave the loop, and it disappears with the last one:
+    The trip count is a constant. Each carried value is taken by itself; those that fit leave the loop, and it disappears
+    with the last one:
 
     * a buffer whose rows are written at `a * i + b`, no row twice, and read only before they are written;
-    * a sum, minimum, maximum, and, or, or a product of integers, of terms that each iteration computes by itself (if a select does
-      not skip them): a reduction of all terms, or a scan if the loop also uses the values in between. Sums of floats are so taken in
-      another order, that of `jic.reduce`, whose partial sums lose less than one long chain;
+    * a sum, minimum, maximum, and, or, or a product of integers, of terms that each iteration computes by itself (a select
+      may skip some): a reduction of all terms, or a scan if the loop also uses the values in between. So sums of floats
+      are taken in another order, that of `jic.reduce`, whose partial sums lose less than one long chain;
     * the value of the iteration before (`previous = x[i]`), where it is not computed from itself.
 
     A loop stays as it is where a batched value would need more than `max-bytes`.
@@ -207,7 +209,7 @@ class _Parallelize:
                 return None
         if not all(is_movable(self.body[i]) for i in needed):
             return None
-        replaced[self.loop.index] = _number(self.batcher.extent - 1)
+        replaced[self.loop.index] = number(self.batcher.extent - 1)
         for i in needed:
             replaced.update(zip(self.body[i].results, clone(self.body[i], replaced).results, strict=True))
         return replaced.get(value, value)
@@ -226,44 +228,5 @@ class _Parallelize:
             form = self.batcher.form(op.operands[1])
             assert form is not None
             dim = attribute(op, "dim")
-            value = _written(value, self.batcher.spread(form, dim), known, dim)
+            value = written(value, self.batcher.spread(form, dim), known, dim)
         return value
-
-
-def _written(value: ir.Value, rows: ir.Value, position: Affine, dim: int) -> ir.Value:
-    """`value` with `rows[:, i]` of shape `[…, size, …]` at `position`."""
-    count, size = shape(rows)[dim : dim + 2]
-    start, _ = position.bounds(count)
-    if position.scale < 0:
-        rows = build.reverse(rows, [dim])
-    sizes, step = shape(value), abs(position.scale)
-    if step != size and count > 1:
-        # Windows with gaps: all but the last are rows of a matrix of `step` columns.
-        spaced, tail = _split_last(rows, dim)
-        block = _rows(value, dim, start, (count - 1) * step)
-        block = build.reshape(block, [*sizes[:dim], count - 1, step, *sizes[dim + 1 :]])
-        block = build.dynamic_update(block, spaced, _number(0), dim + 1)
-        value = _put(value, build.reshape(block, [*sizes[:dim], (count - 1) * step, *sizes[dim + 1 :]]), start, dim)
-        rows, start, count = tail, start + (count - 1) * step, 1
-    return _put(value, build.reshape(rows, [*sizes[:dim], count * size, *sizes[dim + 1 :]]), start, dim)
-
-
-def _put(value: ir.Value, rows: ir.Value, start: int, dim: int) -> ir.Value:
-    if shape(rows) == shape(value):
-        return rows
-    return build.dynamic_update(value, rows, _number(start), dim)
-
-
-def _number(value: int) -> ir.Value:
-    return build.splat([], ir.IntegerType.get_signless(64), value)
-
-
-def _rows(value: ir.Value, dim: int, start: int, size: int) -> ir.Value:
-    sizes = shape(value)
-    offsets = [start if d == dim else 0 for d in range(len(sizes))]
-    return build.slice_(value, offsets, [size if d == dim else s for d, s in enumerate(sizes)], [1] * len(sizes))
-
-
-def _split_last(rows: ir.Value, dim: int) -> tuple[ir.Value, ir.Value]:
-    count = shape(rows)[dim]
-    return _rows(rows, dim, 0, count - 1), _rows(rows, dim, count - 1, 1)
