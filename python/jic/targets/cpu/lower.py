@@ -174,6 +174,8 @@ class _Lowering:
                 return status
             return {"argument": arguments, "result": results, "temp": temps}[buffer.kind][buffer.index]
 
+        for result, argument in lowered.updates:
+            self._add(Step(op="copy", slots=[arguments[argument], results[result]], location=location))
         for launch in lowered.launches:
             self._add(
                 Step(

@@ -62,6 +62,8 @@ def _step(step: Step, program: Program) -> dict[str, Any]:
             "ops": step.ops,
             "location": step.location,
         }
+    if step.op == "copy":
+        return {"op": "copy", "from": slots[0], "to": slots[1], "bytes": step.slots[1].bytes}
     if step.op == "check":
         return {"op": "check", "buffer": slots[0], "message": step.name, "location": step.location}
     return _aten_step(step, slots)

@@ -11,7 +11,7 @@ from ..kernel import KernelModule, Lowered
 from ..machine import Machine
 
 _MODULES = {"indexing": "pointwise"}
-_KINDS = ("pointwise", "indexing", "reduction", "contraction", "window", "concat", "scan")
+_KINDS = ("pointwise", "indexing", "reduction", "contraction", "window", "concat", "scan", "update")
 
 
 def lower(region: Region, name: str, kernels: KernelModule, machine: Machine) -> Lowered:
