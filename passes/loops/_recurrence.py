@@ -137,13 +137,13 @@ def _weight_operand(
 
 
 def _updates_fit(loop: ir.Operation, body: list[ir.Operation]) -> bool:
-    """Every `dynamic_update` is a link of a chain from a carried value to what is yielded for it."""
+    """Every `dynamic_update` is a link of a chain from a carried value, which nothing else reads, to what is yielded for it."""
     block = loop.regions[0].blocks[0]
     chained: set[ir.Value] = set()
     last = list(block.operations)[-1].operation
     for argument, value in zip(list(block.arguments)[1:], last.operands, strict=True):
         chain = update_chain(argument, value)
-        if chain is not None:
+        if chain is not None and len(list(argument.uses)) == 1:
             chained |= {op.results[0] for op in chain}
     return all(op.results[0] in chained for op in body if op.name == "jic.dynamic_update")
 
