@@ -57,11 +57,8 @@ def find_rows(loop: ir.Operation, limits: Limits | None = None) -> Rows | None:
     if not carried:
         return None
     classes = DimClasses.of(loop)
-    candidates: list[tuple[int, dict[ir.Value, int]]] = []
-    for d, size in enumerate(shape_of(carried[0])):
-        dims = _members(classes, (carried[0], d))
-        if size > 1 and dims is not None and all(v in dims for v in carried):
-            candidates.append((size, dims))
+    candidates = [(size, _cover(classes, carried, size)) for size in dict.fromkeys(shape_of(carried[0])) if size > 1]
+    candidates = [(size, dims) for size, dims in candidates if dims]
     for size, dims in [*candidates, (1, {})]:
         weights = _weights(loop, body, inner, dims)
         if weights is None or not _updates_fit(loop, body):
@@ -70,6 +67,25 @@ def find_rows(loop: ir.Operation, limits: Limits | None = None) -> Rows | None:
             continue
         return Rows(size, dims, weights)
     return None
+
+
+def _cover(classes: DimClasses, carried: list[ir.Value], size: int) -> dict[ir.Value, int]:
+    """Dims of `size`, one for each of `carried` and whatever shares it; empty if there are none.
+
+    Carried values that never meet have classes of their own, which are taken together.
+    """
+    found: dict[ir.Value, int] = {}
+    for value in carried:
+        if value in found:
+            continue
+        for d, extent in enumerate(shape_of(value)):
+            dims = _members(classes, (value, d)) if extent == size else None
+            if dims is not None and not found.keys() & dims.keys():
+                found |= dims
+                break
+        else:
+            return {}
+    return found
 
 
 def _is_plain(op: ir.Operation) -> bool:

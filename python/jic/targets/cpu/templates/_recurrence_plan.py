@@ -64,8 +64,10 @@ class Plan:
         copies: what is left to do at the end of a step.
     """
 
-    def __init__(self, body: Body, packed: int) -> None:
+    def __init__(self, body: Body, packed: int, columns: int = 0) -> None:
+        """`columns` rows lie side by side in scratch, or with 0 each in one piece; `packed` buffers lie before scratch."""
         self.body = body
+        self.columns = columns
         self.region = body.region
         self.packed = packed
         self.users = body.region.users()
@@ -127,7 +129,7 @@ class Plan:
     def _place(self) -> None:
         body = self.body
         results = len(body.results)
-        self.places = Places(body)
+        self.places = Places(body, max(1, self.columns), bool(self.columns))
         for number in range(body.arguments):
             if number not in self.uniform:
                 self.places.at[number] = Place(number, body.node(number).element, True)

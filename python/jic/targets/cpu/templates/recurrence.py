@@ -43,6 +43,9 @@ def lower(fused: ir.Operation, name: str, kernels: KernelModule, machine: Machin
     plan = Plan(body, len(order))
     products = {n: matmul.product(body, n, machine) for n in order if n in plan.live}
     layout = Layout(body, plan, list(products.values()), machine)
+    if layout.columns:
+        plan = Plan(body, len(order), layout.rows)
+    layout.assign(plan)
     lowered = Lowered()
     arguments = [Buffer("argument", i) for i in range(body.arguments)]
     packed: dict[int, Buffer] = {}
@@ -74,10 +77,9 @@ class Layout:
     """Rows of a task and of a block, and the thread's scratch."""
 
     def __init__(self, body: Body, plan: Plan, products: list[Product], machine: Machine) -> None:
-        self.body, self.plan = body, plan
-        self.elements = [plan.places.at[n].element for n in plan.scratch]
+        self.columns = False
         places = plan.places
-        row = sum(places.elements(n) * ELEMENT_BYTES[e] for n, e in zip(plan.scratch, self.elements, strict=True))
+        row = sum(places.elements(n) * ELEMENT_BYTES[scratch_of(plan, n)] for n in plan.scratch)
         heights = [p.heights[-1] for p in products]
         if not body.dims:
             self.task = self.rows = 1
@@ -92,7 +94,7 @@ class Layout:
         else:
             width = machine.lanes("f32")
             lanes = row <= 4 * width * 4 and all(_short(plan, n) for n in plan.scratch)
-            places.columns = lanes
+            self.columns = lanes
             per_row = max(1, row // 4)
             unit = width if lanes else 1
             wanted = max(1, 1024 // per_row)
@@ -100,7 +102,12 @@ class Layout:
             most = max(self.task, machine.l1 // 2 // max(1, row) // unit * unit)
             self.rows = min(-(-most // unit) * unit, -(-body.rows // unit) * unit)
             self.padding = 0
+
+    def assign(self, plan: Plan) -> None:
+        """Give the scratch buffers of `plan` their offsets."""
+        places = plan.places
         places.rows = self.rows
+        self.elements = [scratch_of(plan, n) for n in plan.scratch]
         self.offsets: list[int] = []
         at = 0
         for number, element in zip(plan.scratch, self.elements, strict=True):
@@ -108,6 +115,10 @@ class Layout:
             bytes_ = places.elements(number) * ELEMENT_BYTES[element] + self.padding
             at += -(-bytes_ // 64) * 64
         self.scratch = at
+
+
+def scratch_of(plan: Plan, node: int) -> str:
+    return plan.places.at[node].element
 
 
 def _short(plan: Plan, node: int) -> bool:
