@@ -38,7 +38,7 @@ class Limits:
 
     weights: int = 8 << 20
     row: int = 128 << 10
-    single: int = 1 << 20
+    single: int = 4 << 20
 
 
 def find_rows(loop: ir.Operation, limits: Limits | None = None) -> Rows | None:

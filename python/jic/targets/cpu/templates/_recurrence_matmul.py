@@ -87,7 +87,7 @@ def _register_blocks(rows: int, n: int, lanes: int, registers: int) -> tuple[tup
             height, vectors = (8, 2) if registers >= 32 else (4, 2)
     else:
         height = rows
-        vectors = max(1, min(total, (registers - 4) // (rows + 1), 12))
+        vectors = max(1, min(total, (registers - 4) // (rows + 1) if rows > 1 else registers // 2))
     panels = -(-total // vectors)
     vectors = -(-total // panels)  # panels of about one width
     heights = sorted({height, -(-height // 2)} | ({1} if rows % 2 else set()))
