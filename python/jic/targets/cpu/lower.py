@@ -22,6 +22,7 @@ from .kernel import Buffer, KernelModule, Lowered
 from .machine import ELEMENT_BYTES, Machine
 from .plan import Range, assign
 from .templates import pointwise as copy_template
+from .templates import recurrence as recurrence_template
 
 
 @dataclass
@@ -148,7 +149,6 @@ class _Lowering:
     # ---- steps ----
 
     def _fused(self, op: ir.Operation) -> None:
-        region = parse(op)
         arguments = [self.slots[v] for v in op.operands]
         results = []
         for value in op.results:
@@ -156,7 +156,31 @@ class _Lowering:
                 self.slots[value] = self._temporary(*extent(value))
             results.append(self.slots[value])
         if any(r.elements for r in results):  # a kernel without results of any size has nothing to do
-            self._emit(region, arguments, results, source_line(op))
+            if ir.StringAttr(op.attributes["kind"]).value == "recurrence":
+                self._recurrence(op, arguments, results)
+            else:
+                self._emit(parse(op), arguments, results, source_line(op))
+
+    def _recurrence(self, op: ir.Operation, arguments: list[Slot], results: list[Slot]) -> None:
+        lowered = recurrence_template.lower(op, f"r{len(self.program.steps)}_recurrence", self.kernels, self.machine)
+        temps = [self._temporary(0, "i8", size) for size in lowered.temps]
+        held = {"argument": arguments, "result": results, "temp": temps}
+        for launch in lowered.launches:
+            slots = [held[b.kind][b.index] for b in launch.buffers]
+            self._add(
+                Step(
+                    op="launch",
+                    slots=slots,
+                    name="recurrence",
+                    location=source_line(op),
+                    inputs=launch.inputs,
+                    kernel=launch.kernel,
+                    tasks=launch.tasks,
+                    cost=launch.cost,
+                    scratch=launch.scratch,
+                    ops=["loop"],
+                )
+            )
 
     def _emit(self, region: Region, arguments: list[Slot], results: list[Slot], location: str) -> None:
         key = repr((region.kind, [(n.op, n.operands, n.shape, n.element, n.attributes) for n in region.nodes],
