@@ -10,6 +10,12 @@ SIMPLIFY = (
 # Nothing below changes a program without control flow.
 CONTROL_FLOW = "jic-simplify-ifs,jic-simplify-loops,jic-if-to-select,jic-loop-invariant-code-motion"
 
+# From loops to what computes all steps at once; what stays in them is then simpler.
+LOOPS = (
+    "jic-parallelize-loops,jic-fuse-loops,jic-hoist-contraction,jic-merge-contractions,jic-layout-buffers,"
+    f"jic-simplify-loops,{SIMPLIFY},jic-loop-invariant-code-motion"
+)
+
 
 def stages(fusion_strategy: str = "default", max_fusion_size: int = 64) -> dict[str, str]:
     """The optimizing pipeline by stages, in order: name to passes."""
@@ -19,6 +25,8 @@ def stages(fusion_strategy: str = "default", max_fusion_size: int = 64) -> dict[
         "decompose": "jic-fold-conv-batch-norm,jic-decompose,jic-conv-layout,jic-conv-to-matmul",
         "loops": "jic-simplify-loops,jic-loop-invariant-code-motion",
         "simplify again": SIMPLIFY,
+        "whole loops": LOOPS,
+        "recurrences": "jic-form-recurrence",
         "prepare fusion": "jic-if-to-select,jic-loop-invariant-code-motion,jic-sink-into-regions",
         "fusion": fusion_pipeline(fusion_strategy, max_fusion_size),
         "clean up": "jic-dead-code-elimination",
