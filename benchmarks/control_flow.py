@@ -148,7 +148,7 @@ def scripted(work: loops.Work, arguments: tuple[Any, ...]) -> Call:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            function = torch.jit.script(work.function)
+            function: Any = torch.jit.script(work.function)
             function(*arguments)
         except Exception:  # what TorchScript's front end refuses has many types
             function = torch.jit.trace(work.function, arguments, check_trace=False)
