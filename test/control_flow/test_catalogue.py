@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 import torch
+from catalogue import CATALOGUE, Program
 from checking import TOLERANCE, assert_like, in_float64
-from programs import CATALOGUE, Program
 from torch.utils import _pytree as pytree
 
 import jic

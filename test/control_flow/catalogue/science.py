@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from ._catalogue import floats, given, program
+from ._program import floats, given, program
 
 
 def _lorenz(s):

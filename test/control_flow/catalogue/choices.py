@@ -6,7 +6,7 @@ import torch
 
 import jic
 
-from ._catalogue import floats, of, program
+from ._program import floats, of, program
 
 
 @program(of((3,)), unrolled=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from ._catalogue import floats, given, number, of, program
+from ._program import floats, given, number, of, program
 
 SIGNS = (given([1.0, 2.0, 3.0]), given([-1.0, -2.0, -3.0]), given([0.0, 0.0, 0.0]))
 

@@ -1,7 +1,7 @@
 """The catalogue of programs with control flow, a file for each form of statement."""
 
 from . import branches, calls, carried, choices, counted, exits, higher_order, science, sequences, updates, whiles
-from ._catalogue import CATALOGUE, Program
+from ._program import CATALOGUE, Program
 
 __all__ = [
     "CATALOGUE",

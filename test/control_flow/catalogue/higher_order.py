@@ -8,7 +8,7 @@ from torch._higher_order_ops.map import map as map_rows
 from torch._higher_order_ops.scan import scan
 from torch._higher_order_ops.while_loop import while_loop
 
-from ._catalogue import floats, given, number, of, program
+from ._program import floats, given, number, of, program
 
 
 @program(given([1.0, 2.0]), given([-1.0, -2.0]), branches=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from ._catalogue import given, of, program
+from ._program import given, of, program
 
 STEPS = (of((4, 15)), of((4, 1)), of((4, 0)))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from ._catalogue import floats, number, of, program
+from ._program import floats, number, of, program
 
 SEQUENCES = (of((2, 5, 3), (2, 3)), of((2, 1, 3), (2, 3)), of((1, 17, 5), (1, 5)), of((2, 0, 3), (2, 3)))
 LONG_THEN_SHORT = (of((40, 3)), of((7, 3)), of((1, 3)), of((0, 3)))

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import torch
 
-from ._catalogue import floats, given, of, program
+from ._program import floats, given, of, program
 
 STEPS = (of((15, 3)), of((1, 3)), of((0, 3)))
 STEPS_OR_ERROR = STEPS  # stack and cat of nothing raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from ._catalogue import floats, given, number, of, program
+from ._program import floats, given, number, of, program
 
 
 @program(given(1000.0), given(1.5), given(0.5), loops=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from ._catalogue import given, of, program
+from ._program import given, of, program
 
 VALUES = (
     given([1.0, 2.0, 3.0, 4.0, 5.0, 6.0]),

@@ -6,7 +6,7 @@ import itertools
 
 import torch
 
-from ._catalogue import floats, of, program
+from ._program import floats, of, program
 
 ROWS = (of((20, 3)), of((1, 3)), of((0, 3)))
 

@@ -7,7 +7,7 @@ import functools
 import torch
 from torch import nn
 
-from ._catalogue import floats, module, of, program
+from ._program import floats, module, of, program
 
 STEPS = (of((15, 3), (3,)), of((1, 3), (3,)), of((0, 3), (3,)))
 SCALE = 0.5
