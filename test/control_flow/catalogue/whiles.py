@@ -77,7 +77,7 @@ def python_counter(x, n):
 def python_float_counter(x, limit):
     t = 1.0
     while t < limit:
-        x = torch.sin(x) * t
+        x = torch.sin(x) + t / 64
         t = t * 1.5
     return x, t
 
