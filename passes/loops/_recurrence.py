@@ -90,10 +90,12 @@ def _cover(classes: DimClasses, carried: list[ir.Value], size: int) -> dict[ir.V
 
 def _is_plain(op: ir.Operation) -> bool:
     """No dense constants: a kernel takes those as arguments."""
-    if op.name == "jic.constant":
-        value = op.attributes["value"]
-        return isinstance(value, ir.DenseElementsAttr) and value.is_splat
-    return True
+    return op.name != "jic.constant" or is_splat(op.results[0])
+
+
+def is_splat(constant: ir.Value) -> bool:
+    value = constant.owner.operation.attributes["value"]
+    return isinstance(value, ir.DenseElementsAttr) and value.is_splat
 
 
 def _members(classes: DimClasses, dim: tuple[ir.Value, int]) -> dict[ir.Value, int] | None:
@@ -118,7 +120,8 @@ def _weights(
     found: list[int] = []
     batched = bool(dims)
     for op in body:
-        if any(v in variant for v in op.operands):
+        # what is packed before the loop is computed element by element: no sums
+        if op_name(op) not in _INLINE or any(v in variant for v in op.operands):
             variant |= set(op.results)
         result, name = op.results[0], op_name(op)
         own = result in dims or not batched

@@ -10,8 +10,7 @@ from jic.dialects import build
 from jic.passes.base import Pass
 from jic.passes.fusion._graph import graph_blocks
 
-from ._dim_classes import is_constant
-from ._recurrence import Limits, find_rows
+from ._recurrence import Limits, find_rows, is_splat
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,8 @@ class FormRecurrence(Pass):
     The rows lie along one dim (here of size 32) of every carried value that no op of the body mixes: elementwise ops, views and
     reductions of other dims, dynamic slices and updates of other dims, and matmuls whose other operand does not change in the loop. Buffers that
     a step updates, and carried scalars, are fine. So is a body without such a dim, if it holds matmuls and is small: one thread runs it. The body
-    must hold no control flow, and composites (softmax, …) must be decomposed.
+    must hold no control flow, and composites (softmax, …) must be decomposed. Views and splat constants that the loop captures go
+    into the kernel too.
 
     Options:
         max-weight-bytes: the most bytes of matmul operands that every step reads again.
@@ -55,16 +55,20 @@ def _outline(loop: ir.Operation) -> None:
     body = [view.operation for view in loop.regions[0].blocks[0].operations]
     inner = set(loop.regions[0].blocks[0].arguments) | {r for op in body for r in op.results}
     outer = list(dict.fromkeys(v for v in (*loop.operands, *(v for op in body for v in op.operands)) if v not in inner))
-    constants = [v for v in outer if is_constant(v) and v.owner.operation.attributes["value"].is_splat]
-    inputs = [v for v in outer if v not in constants]
+    inputs: list[ir.Value] = []
+    sunk: list[ir.Value] = []
+    for value in outer:
+        _sink(value, sunk, inputs)
     used = [i for i, r in enumerate(loop.results) if next(iter(r.uses), None) is not None]
 
     def fill(arguments: list[ir.Value]) -> list[ir.Value]:
         inside = dict(zip(inputs, arguments, strict=True))
-        for value in constants:
-            inside[value] = value.owner.operation.clone().results[0]
+        for value in sunk:
+            clone = value.owner.operation.clone()
+            _replace([clone], inside)
+            inside[value] = clone.results[0]
         clone = loop.clone()
-        _replace(clone, inside)
+        _replace([clone, *(view.operation for view in clone.regions[0].blocks[0].operations)], inside)
         return [clone.results[i] for i in used]
 
     with ir.InsertionPoint(loop), loop.location:
@@ -73,10 +77,35 @@ def _outline(loop: ir.Operation) -> None:
         loop.results[i].replace_all_uses_with(result)
 
 
-def _replace(loop: ir.Operation, inside: dict[ir.Value, ir.Value]) -> None:
-    """Make `loop`, a copy, use the values `inside` its kernel."""
-    body = [view.operation for view in loop.regions[0].blocks[0].operations]
-    for op in (loop, *body):
+def _sink(value: ir.Value, sunk: list[ir.Value], inputs: list[ir.Value]) -> None:
+    """Add `value`, which the loop captures, to what is computed inside the kernel (operands first) or to its inputs.
+
+    Splat constants and views go inside: a bias that was repeated for every row is then read as it was, and a transposed
+    weight is packed from where it lies.
+    """
+    if value in sunk or value in inputs:
+        return
+    name = "" if isinstance(value.owner, ir.Block) else value.owner.operation.name.removeprefix("jic.")
+    if name == "constant" and is_splat(value):
+        sunk.append(value)
+    elif name in _SUNK or (name == "reshape" and not _is_sunk(value.owner.operation.operands[0])):
+        _sink(value.owner.operation.operands[0], sunk, inputs)
+        sunk.append(value)
+    else:
+        inputs.append(value)
+
+
+_SUNK = ("broadcast", "transpose", "slice", "reverse")
+
+
+def _is_sunk(value: ir.Value) -> bool:
+    """A reshape of such a value need not be one linear index."""
+    return not isinstance(value.owner, ir.Block) and value.owner.operation.name.removeprefix("jic.") in _SUNK
+
+
+def _replace(ops: list[ir.Operation], inside: dict[ir.Value, ir.Value]) -> None:
+    """Make `ops`, copies, use the values `inside` their kernel."""
+    for op in ops:
         for number, value in enumerate(op.operands):
             if value in inside:
                 op.operands[number] = inside[value]

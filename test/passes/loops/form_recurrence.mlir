@@ -92,3 +92,22 @@ func.func @centred(%n: tensor<i64>, %y: tensor<100xf32>) -> tensor<100xf32> {
   }) : (tensor<i64>, tensor<100xf32>) -> tensor<100xf32>
   return %r : tensor<100xf32>
 }
+
+// A bias repeated for all rows and a transposed weight outside the loop go into the kernel.
+// CHECK-LABEL: func.func @views
+// CHECK: "jic.fused"(%{{.*}}) ({
+// CHECK-NEXT: ^bb0(%{{.*}}: tensor<i64>, %{{.*}}: tensor<8x16xf32>, %{{.*}}: tensor<16x16xf32>, %{{.*}}: tensor<16xf32>):
+// CHECK-DAG: "jic.transpose"
+// CHECK-DAG: "jic.broadcast"
+// CHECK: "jic.loop"
+func.func @views(%n: tensor<i64>, %h: tensor<8x16xf32>, %w: tensor<16x16xf32>, %b: tensor<16xf32>) -> tensor<8x16xf32> {
+  %t = "jic.transpose"(%w) {permutation = array<i64: 1, 0>} : (tensor<16x16xf32>) -> tensor<16x16xf32>
+  %c = "jic.broadcast"(%b) {dims = array<i64: 1>} : (tensor<16xf32>) -> tensor<8x16xf32>
+  %r = "jic.loop"(%n, %h) ({
+  ^bb0(%i: tensor<i64>, %a: tensor<8x16xf32>):
+    %0 = "jic.matmul"(%a, %t) {transpose_lhs = false, transpose_rhs = false} : (tensor<8x16xf32>, tensor<16x16xf32>) -> tensor<8x16xf32>
+    %1 = "jic.add"(%0, %c) : (tensor<8x16xf32>, tensor<8x16xf32>) -> tensor<8x16xf32>
+    "jic.yield"(%1) : (tensor<8x16xf32>) -> ()
+  }) : (tensor<i64>, tensor<8x16xf32>) -> tensor<8x16xf32>
+  return %r : tensor<8x16xf32>
+}

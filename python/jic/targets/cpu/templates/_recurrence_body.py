@@ -11,6 +11,8 @@ from jic.passes.loops._recurrence import find_rows
 
 from ...common.region import Node, Region, _named, _node, source_line, value_of
 
+_OUTSIDE = tuple(f"jic.{name}" for name in ("constant", "broadcast", "transpose", "slice", "reverse", "reshape"))
+
 
 @dataclass(frozen=True)
 class Body:
@@ -18,7 +20,7 @@ class Body:
 
     Attributes:
         region: arguments are the kernel's arguments, then the step's number, then the carried values; outputs are the carried values' next ones.
-            Constants of the kernel outside the loop are among the nodes.
+            Constants and views outside the loop are among the nodes.
         arguments: the number of kernel arguments.
         trip: the node of the trip count, an argument or a constant.
         inits: the nodes of the first values of the carried values.
@@ -54,10 +56,9 @@ def parse(fused: ir.Operation) -> Body:
     block = fused.regions[0].blocks[0]
     operations = [view.operation for view in block.operations]
     loops = [op for op in operations if op.name == "jic.loop"]
-    if len(loops) != 1 or any(op.name not in ("jic.constant", "jic.loop", "jic.yield") for op in operations):
-        raise LoweringError(
-            "a recurrence kernel must hold one jic.loop and constants", location=source_line(fused)
-        )
+    outside = [op for op in operations if op.name not in ("jic.loop", "jic.yield")]
+    if len(loops) != 1 or any(op.name not in _OUTSIDE for op in outside):
+        raise LoweringError("a recurrence kernel must hold one jic.loop and views", location=source_line(fused))
     (loop,) = loops
     rows = find_rows(loop)
     if rows is None:
@@ -74,7 +75,7 @@ def parse(fused: ir.Operation) -> Body:
         add(argument, _node("argument", (), argument.type, {}, ""))
     arguments = len(block.arguments)
     body = [view.operation for view in inside.operations]
-    for op in (*(op for op in operations if op.name == "jic.constant"), *body[:-1]):
+    for op in (*outside, *body[:-1]):
         attributes = {a.name: value_of(a.attr) for a in _named(op)}
         operands = tuple(number[v] for v in op.operands)
         name = op.name.removeprefix("jic.")
