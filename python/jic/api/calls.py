@@ -81,6 +81,7 @@ def variant_of(traced: Traced, request: Request, program: Program, tag: Any) -> 
         result=result,
         copies=[(result, inputs[target]) for target, result in traced.mutations],
         tag=tag,
+        bail=request.without_receiver(request.fn),
     )
 
 
