@@ -73,6 +73,13 @@ def _tensors(value: Any) -> list[torch.Tensor]:
     return [t for v in vars(value).values() for t in _tensors(v)] if hasattr(value, "__dict__") else []
 
 
+def assert_same(found: Any, expected: Any, tolerance: float) -> None:
+    """The tensors of both are equal within `tolerance`, in units of the largest magnitude."""
+    for ours, eager in zip(_tensors(found), _tensors(expected), strict=True):
+        scale = max(1.0, eager.abs().max().item()) if eager.numel() else 1.0
+        torch.testing.assert_close(ours / scale, eager / scale, rtol=tolerance, atol=tolerance)
+
+
 def measure(case: Case, threads: int, rounds: int, inductor: bool) -> dict[str, Any]:
     """One row: checks jic's result against eager's, then times the contenders (µs)."""
     torch.set_num_threads(threads)
@@ -80,9 +87,7 @@ def measure(case: Case, threads: int, rounds: int, inductor: bool) -> dict[str, 
     start = time.perf_counter()
     found = compiled(*case.arguments)
     compile_seconds = time.perf_counter() - start
-    for ours, eager in zip(_tensors(found), _tensors(case.function(*case.arguments)), strict=True):
-        scale = max(1.0, eager.abs().max().item()) if eager.numel() else 1.0
-        torch.testing.assert_close(ours / scale, eager / scale, rtol=case.tolerance, atol=case.tolerance)
+    assert_same(found, case.function(*case.arguments), case.tolerance)
     calls: dict[str, Call] = {
         "jic": lambda: compiled(*case.arguments),
         "eager": lambda: case.function(*case.arguments),

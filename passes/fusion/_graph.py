@@ -36,6 +36,8 @@ class Node:
     outputs: list[int]
     captures: list[int] = field(default_factory=list)
     """Values that only the op's regions use."""
+    overwrites: list[int] = field(default_factory=list)
+    """Operands in whose memory the result may be written: best after all that reads them."""
 
     @property
     def pure(self) -> bool:
@@ -67,7 +69,8 @@ class Graph:
         if name != "fused" and len(op.regions):
             known = self._number
             captures = [known[v] for inner in walk(op) for v in inner.operands if v in known]
-        node = Node(index, op, name, inputs, [self._add(v, index) for v in op.results], captures)
+        overwrites = [inputs[i] for i in _updated(op)]
+        node = Node(index, op, name, inputs, [self._add(v, index) for v in op.results], captures, overwrites)
         for value in {*inputs, *captures}:
             self.users[value].append(index)
         self.nodes.append(node)
@@ -117,9 +120,37 @@ class Graph:
             if node.name in _ORDERED:
                 found.add(last_ordered)
                 last_ordered = node.index
+            for value in node.overwrites:
+                # Its earlier readers stay before it: one that came after would need a copy of the whole tensor.
+                found |= {r for r in self._readers(self.base(value)) if r < node.index}
             found.discard(-1)
             before.append(found)
         return before
+
+    def base(self, value: int) -> int:
+        """The value that `value` is a reshape of, through all reshapes: they share memory."""
+        while (producer := self.producer[value]) >= 0 and self.nodes[producer].name == "reshape":
+            value = self.nodes[producer].inputs[0]
+        return value
+
+    def _readers(self, value: int) -> set[int]:
+        """The nodes that read the memory of `value`, also through reshapes."""
+        found = set(self.users[value])
+        for user in self.users[value]:
+            if self.nodes[user].name == "reshape":
+                found |= self._readers(self.nodes[user].outputs[0])
+        return found
+
+
+def _updated(op: ir.Operation) -> list[int]:
+    """The operands that `op`, an update or a kernel of updates, replaces a slice of."""
+    if op.name == "jic.dynamic_update":
+        return [0]
+    if op.name != "jic.fused" or ir.StringAttr(op.attributes["kind"]).value != "update":
+        return []
+    block = op.regions[0].blocks[0]
+    written = [o.operation.operands[0] for o in block.operations if o.operation.name == "jic.dynamic_update"]
+    return [i for i, argument in enumerate(block.arguments) if argument in written]
 
 
 class Closure:
@@ -157,6 +188,19 @@ def live_graph(block: ir.Block) -> Graph:
             dead.add(node.index)
             node.op.erase()
     return Graph(block) if dead else graph
+
+
+def in_control_flow(block: ir.Block) -> bool:
+    """True if `block` is a region of a loop or branch, or holds one."""
+    return block.owner.operation.name in _CONTROL_FLOW or holds(block, _ORDERED[2:])
+
+
+def drop_whole_updates(block: ir.Block) -> None:
+    """An update of all of a tensor is what it stores."""
+    for view in block.operations:
+        op = view.operation
+        if op.name == "jic.dynamic_update" and op.operands[1].type == op.results[0].type:
+            op.results[0].replace_all_uses_with(op.operands[1])
 
 
 def holds(block: ir.Block, names: Collection[str]) -> bool:

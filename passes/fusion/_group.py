@@ -5,6 +5,7 @@ A group grows from a seed. A node joins as
 * `FULL`: computed once at every point of the iteration space;
 * `REDUCED`: computed once at every point of the reduced space (results of reductions and what follows them);
 * `TREE`: only read by nodes of this group, through views, so computed where it is read;
+* `WRITE`: a `dynamic_update` whose `update` is computed at every point of the iteration space, and stored;
 
 or it is copied: a *clone* stays outside as well, for other readers, and dies if all of them copied it.
 """
@@ -16,7 +17,7 @@ from dataclasses import dataclass, field
 from ._graph import Shape
 from ._ops import CHEAP, INDEXING, POINTWISE
 
-FULL, REDUCED, TREE = "full", "reduced", "tree"
+FULL, REDUCED, TREE, WRITE = "full", "reduced", "tree", "write"
 UNLIMITED = 1 << 30
 
 
@@ -56,8 +57,12 @@ def reduction_policy(max_size: int, recompute: bool = False) -> Policy:
     return Policy(max_size, side=POINTWISE, producers=True, recompute=recompute)
 
 
+def update_policy(max_size: int) -> Policy:
+    return Policy(max_size, side=POINTWISE, producers=True)
+
+
 def contraction_policy(max_size: int, prologue_size: int = 2) -> Policy:
-    prologue = CHEAP | {"constant", "broadcast", "reshape"}
+    prologue = CHEAP | {"constant", "broadcast", "reshape", "dynamic_slice"}
     return Policy(max_size, side=SIDE_VIEWS, prologue=prologue, prologue_size=prologue_size)
 
 
@@ -89,6 +94,8 @@ class Group:
     repeated: set[int] = field(default_factory=set)
     """Trees and clones that a broadcast reads more than once an element."""
     prologue: set[int] = field(default_factory=set)
+    written: set[int] = field(default_factory=set)
+    """The tensors that updates of the group write to: nothing else in the group may read them."""
     members: int = 0
     above: int = 0
     below: int = 0
@@ -102,4 +109,4 @@ class Group:
         return tuple(d for d in range(len(self.full)) if d not in self.dims)
 
     def space(self, role: str) -> Shape:
-        return self.full if role == FULL else self.reduced  # type: ignore[return-value]
+        return self.reduced if role == REDUCED else self.full  # type: ignore[return-value]

@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from math import prod
 
 from ._graph import Closure, Graph, Shape, is_static
-from ._group import FULL, REDUCED, TREE, UNLIMITED, Group, Policy
+from ._group import FULL, REDUCED, TREE, UNLIMITED, WRITE, Group, Policy
 from ._legality import fits, operand_shape, pads_window, reads_as
-from ._ops import CHEAP, ELEMENTWISE, INDEXING, POINTWISE, VIEWS, WINDOW
+from ._ops import CHEAP, ELEMENTWISE, INDEXING, POINTWISE, VIEWS, WINDOW, in_memory
 
 _IN_SPACE = ELEMENTWISE | {"reshape"}
-_COUNTED = ELEMENTWISE | INDEXING | WINDOW | {"reduce", "matmul", "concat", "cumulative"}
+_COUNTED = ELEMENTWISE | INDEXING | WINDOW | {"reduce", "matmul", "concat", "cumulative", "dynamic_update"}
 _MAX_COPIES = 4
 _MAX_TREES = 256  # they are written out recursively
 
@@ -28,7 +28,8 @@ class Grower:
         self._index_fed: dict[int, bool] = {}
 
     def seed(self, index: int, kind: str) -> Group:
-        """A group of the one node `index`; its result's shape (a reduction's operand's) is the iteration space."""
+        """A group of the one node `index`; its result's shape (a reduction's operand's, an update's
+        `update`'s) is the iteration space."""
         node = self.graph.nodes[index]
         shape = self.graph.shape(index)
         assert shape is not None
@@ -37,6 +38,11 @@ class Grower:
             assert full is not None
             group = Group(kind, index, full, shape, self.graph.ints(index, "dims"))
             self._admit(group, index, REDUCED)
+        elif node.name == "dynamic_update":
+            update = self.graph.shapes[node.inputs[1]]
+            assert update is not None
+            group = Group(kind, index, update)
+            self._admit(group, index, WRITE)
         else:
             group = Group(kind, index, shape)
             self._admit(group, index, FULL)
@@ -70,7 +76,7 @@ class Grower:
         members = first.members | second.members
         above = self.closure.above[i] | self.closure.above[j]
         below = self.closure.below[i] | self.closure.below[j]
-        if above & below & ~members:
+        if above & below & ~members or self._hands_over(first, second) or self._hands_over(second, first):
             return False
         for index in second.roles:
             self.group_of[index] = first
@@ -79,10 +85,22 @@ class Grower:
         first.clones = {c for c in first.clones | second.clones if c not in first.roles}
         first.repeated |= second.repeated
         first.members, first.above, first.below = members, above & ~members, below & ~members
+        first.written |= second.written
         first.size += second.size
         self.closure.contract(members, above, below)
         self.groups.remove(second)
         return True
+
+    def _hands_over(self, first: Group, second: Group) -> bool:
+        """Something in `second` needs a value of `first` in memory, or writes or reads what the other reads or writes."""
+        for index in (*second.roles, *second.clones):
+            node = self.graph.nodes[index]
+            for position, value in enumerate(node.inputs):
+                if in_memory(node.name, position) and self.graph.producer[value] in first.roles:
+                    return True
+                if self.graph.base(value) in first.written:
+                    return True
+        return False
 
     def is_free(self, index: int) -> bool:
         return index not in self.group_of
@@ -108,7 +126,11 @@ class Grower:
         name = self.graph.nodes[index].name
         if index in group.roles or index in group.clones or index in self.group_of:
             return False
+        if name == "dynamic_update":
+            return self._join_write(group, index, policy)
         if name not in POINTWISE and name not in INDEXING and name != "reduce":
+            return False
+        if group.written and any(self.graph.base(v) in group.written for v in self.graph.nodes[index].inputs):
             return False
         if name == "constant" and not self.graph.is_splat(index):
             return False  # a dense constant is a buffer of its own
@@ -140,7 +162,7 @@ class Grower:
 
     def _may_be_in_space(self, group: Group, index: int, name: str) -> bool:
         return name in _IN_SPACE or (
-            name in INDEXING and group.kind != "reduction" and self.graph.shape(index) == group.full
+            name in INDEXING and group.kind == "pointwise" and self.graph.shape(index) == group.full
         )
 
     def _join_space(self, group: Group, index: int, role: str) -> bool:
@@ -153,6 +175,25 @@ class Grower:
         if not self._acyclic(group, index):
             return False
         self._admit(group, index, role)
+        return True
+
+    def _join_write(self, group: Group, index: int, policy: Policy) -> bool:
+        """Let the update `index` join a group of updates that computes what it stores, or what else it could read of it."""
+        graph, node = self.graph, self.graph.nodes[index]
+        target, update, start = node.inputs
+        within = policy.within is None or index in policy.within
+        if group.kind != "update" or not within or group.size >= policy.max_size:
+            return False
+        if graph.shapes[update] != group.full or group.roles.get(graph.producer[update]) != FULL:
+            return False
+        if graph.producer[target] in group.roles or graph.producer[start] in group.roles:
+            return False
+        read = {graph.base(v) for i in (*group.roles, *group.clones) for v in graph.nodes[i].inputs}
+        if graph.base(target) in read | {graph.base(update), graph.base(start)} | group.written:
+            return False
+        if not self._acyclic(group, index):
+            return False
+        self._admit(group, index, WRITE)
         return True
 
     def _join_tree(self, group: Group, index: int, policy: Policy, exclusive: bool, copyable: bool) -> bool:
@@ -199,6 +240,8 @@ class Grower:
         group.above |= self.closure.above[index]
         group.below |= self.closure.below[index]
         group.size += self.graph.nodes[index].name in _COUNTED
+        if role == WRITE:
+            group.written.add(self.graph.base(self.graph.nodes[index].inputs[0]))
 
     def _acyclic(self, group: Group, index: int) -> bool:
         """No path leads from the group with node `index` out and back in."""
@@ -223,7 +266,7 @@ class Grower:
     def _role_after(self, group: Group, index: int, value: int, role: str) -> str | None:
         graph, name = self.graph, self.graph.nodes[index].name
         shape = graph.shape(index)
-        if role == TREE:
+        if role in (TREE, WRITE):
             return None
         if name in _IN_SPACE:
             same = shape == group.space(role)
@@ -241,6 +284,11 @@ class Grower:
         role, name = group.roles[user], self.graph.nodes[user].name
         if role == TREE or self._is_leaf(group, user):
             return None
+        if role == WRITE:
+            target, _, start = self.graph.producers(user)
+            if index in (target, start):
+                return None
+            role = FULL
         if name == "reduce":
             return FULL if self.graph.shape(index) == group.full else None
         same = self.graph.shape(index) == group.space(role)
@@ -262,7 +310,7 @@ class Grower:
                 if graph.producer[value] != index:
                     continue
                 own = graph.shapes[value]
-                if own is None or (node.name in INDEXING and position == 0):
+                if own is None or in_memory(node.name, position):
                     return None
                 if user in group.targets:
                     found |= {operand_shape(graph, user, t, position) for t in group.targets[user]}
@@ -290,7 +338,11 @@ class Grower:
         if node.name in ("iota", "broadcast"):
             return True
         users = graph.node_users(index)
-        if len(users) > _MAX_COPIES or not self._readers(index) <= POINTWISE | {"reduce"}:
+        readers = self._readers(index)
+        source = graph.producer[graph.base(node.outputs[0])]
+        if source >= 0 and graph.nodes[source].name == "dynamic_slice":
+            readers = readers - {"matmul"}  # it packs its operands anyway
+        if len(users) > _MAX_COPIES or not readers <= POINTWISE | {"reduce", "dynamic_update"}:
             return False  # somebody needs it in memory anyway
         if node.name in VIEWS:
             return True
@@ -303,10 +355,12 @@ class Grower:
         return sum(p < 0 or graph.nodes[p].name not in small for p in set(graph.producers(index))) <= 1
 
     def _readers(self, index: int) -> set[str]:
-        """The names of the ops that read node `index`, directly or through reshapes."""
+        """The names of the ops that read node `index`, directly or through reshapes; `memory` for what needs it there."""
         found: set[str] = set()
         for user in self.graph.node_users(index):
             name = self.graph.nodes[user].name
+            if any(p == index and in_memory(name, i) for i, p in enumerate(self.graph.producers(user))):
+                name = "memory"
             found |= self._readers(user) if name == "reshape" else {name}
         return found
 

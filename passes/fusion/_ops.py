@@ -15,9 +15,13 @@ CHEAP = frozenset(
     {"abs", "neg", "relu", "add", "sub", "mul", "maximum", "minimum", "and", "or", "xor", "not", "shl", "shr"}
 ) | {"compare", "select", "convert", "isnan", "isinf", "logical_not"}
 
-VIEWS = frozenset({"broadcast", "transpose", "slice", "reverse", "pad"})  # reshape is an alias, not a move
+VIEWS = frozenset(
+    {"broadcast", "transpose", "slice", "reverse", "pad", "dynamic_slice"}
+)  # reshape is an alias, not a move
 GENERATORS = frozenset({"constant", "iota"})
 INDEXING = frozenset({"index_select", "gather"})
+# Operands that a kernel reads from memory as they are: what a look-up reads, a start, the tensor that is updated.
+_IN_MEMORY = {"index_select": (0,), "gather": (0,), "dynamic_slice": (1,), "dynamic_update": (0, 2)}
 POINTWISE = ELEMENTWISE | VIEWS | GENERATORS | {"reshape"}
 WINDOW = frozenset({"conv", "pool"})
 # What `jic-form-kernels` leaves at the top level, and what has no kernel.
@@ -31,4 +35,10 @@ KERNEL_KIND = {
     **dict.fromkeys(WINDOW, "window"),
     "concat": "concat",
     "cumulative": "scan",
+    "dynamic_update": "update",
 }
+
+
+def in_memory(name: str, position: int) -> bool:
+    """True if operand `position` of the op `name` must be an argument of its kernel."""
+    return position in _IN_MEMORY.get(name, ())

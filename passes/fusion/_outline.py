@@ -10,9 +10,9 @@ from torch_mlir import ir
 from jic.dialects import build
 
 from ._graph import Graph, Shape
-from ._group import TREE, Group
+from ._group import TREE, WRITE, Group
 from ._legality import fits, operand_shape, rebroadcast
-from ._ops import ELEMENTWISE, INDEXING
+from ._ops import ELEMENTWISE, INDEXING, in_memory
 
 _ARGUMENT = -1
 
@@ -69,9 +69,11 @@ class _Body:
         for position, value in enumerate(node.inputs):
             shape = graph.shapes[value]
             assert shape is not None
-            from_memory = node.name in INDEXING and position == 0
+            from_memory = in_memory(node.name, position)
             operands.append(self._argument(value, shape) if from_memory else self._value(value, shape))
-        return self._emit(index, operands, space)
+        own = graph.shape(index)
+        assert own is not None
+        return self._emit(index, operands, own if group.roles[index] == WRITE else space)
 
     def _value(self, value: int, shape: Shape) -> int:
         """The line that holds `value` in `shape`."""
@@ -94,7 +96,7 @@ class _Body:
         operands = []
         for position, operand in enumerate(node.inputs):
             wanted = operand_shape(graph, index, shape, position)
-            from_memory = node.name in INDEXING and position == 0
+            from_memory = in_memory(node.name, position)
             operands.append(self._argument(operand, wanted) if from_memory else self._value(operand, wanted))
         own = graph.shape(index)
         assert own is not None

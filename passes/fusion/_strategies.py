@@ -36,6 +36,7 @@ def fusion_pipeline(strategy: str = "default", max_fusion_size: int = 64) -> str
             f"jic-fuse-reduction{{{size}{recompute}}}",
             f"jic-fuse-scan{{{size}}}",
             f"jic-fuse-concat{{{size}}}",
+            f"jic-fuse-updates{{{size}}}",
             f"jic-fuse-elementwise{{{size}{recompute}}}",
         ]
     return ",".join([*passes, "jic-form-kernels"])

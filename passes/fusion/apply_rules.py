@@ -19,7 +19,7 @@ from ._ops import INDEXING, KERNEL_KIND, POINTWISE, WINDOW
 from ._outline import outline
 
 _log = logging.getLogger("jic.fusion")
-_ANCHORS = WINDOW | {"matmul", "concat", "cumulative"}
+_ANCHORS = WINDOW | {"matmul", "concat", "cumulative", "dynamic_update"}
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ def _group(graph: Graph, grower: Grower, wanted: frozenset[int]) -> Group | str:
         max_size=UNLIMITED,
         side=side,
         prologue=prologue,
-        producers=kind in ("pointwise", "reduction"),
+        producers=kind in ("pointwise", "reduction", "update"),
         consumers=kind != "concat",
         recompute=True,
         within=wanted,

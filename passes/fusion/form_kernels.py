@@ -9,7 +9,7 @@ from torch_mlir import ir
 from jic.errors import PassError
 from jic.passes.base import Pass
 
-from ._graph import graph_blocks, live_graph, source_line
+from ._graph import drop_whole_updates, graph_blocks, live_graph, source_line
 from ._group import Policy
 from ._growth import Grower
 from ._ops import COMPOSITES, KERNEL_KIND
@@ -31,6 +31,7 @@ class FormKernels(Pass):
 
     def apply(self, module: ir.Operation) -> None:
         for block in graph_blocks(module):
+            drop_whole_updates(block)
             graph = live_graph(block)
             grower = Grower(graph)
             for node in graph.nodes:

@@ -27,6 +27,8 @@ def transposed_product(op: ir.Operation) -> ir.Value | None:
     inner = defining(op.operands[0], "matmul")
     if inner is None or not _swaps_matrix(op) or not has_one_use(op.operands[0]):
         return None
+    if inner.block != op.block:
+        return None  # a loop would compute the product again and again
     lhs, rhs = inner.operands
     return build.matmul(rhs, lhs, not attribute(inner, "transpose_rhs"), not attribute(inner, "transpose_lhs"))
 

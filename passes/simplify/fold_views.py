@@ -12,6 +12,7 @@ from jic.dialects import build
 
 from ..base import Pass
 from . import _constants as constants
+from ._dynamic_views import dynamic_slice_of_view, fold_dynamic_slice, fold_dynamic_update
 from ._matmul_views import absorb_transposes, transposed_product
 from ._rewrite import apply_rewrites, attribute, by_name, defining, has_one_use, ints, is_static, shape
 from ._sink_views import ELEMENTWISE, sink_reshapes, sink_transposes
@@ -32,7 +33,8 @@ class FoldViews(Pass):
     reshape sinks below an elementwise op whose other operands are the same reshape, or constants and broadcasts that can be
     written in the shape before it, so that it meets the reshape that undoes it; transposes do so likewise. `slice` of
     `concat` reads the part it needs, a `concat` of adjoining slices is one slice, and so is an `index_select` of constant
-    indices in even steps.
+    indices in even steps. A `dynamic_slice` at a constant is a slice, one of what a `dynamic_update` stored there is that, and
+    others go above broadcasts, transposes and slices of other dims.
     """
 
     name = "jic-fold-views"
@@ -52,6 +54,9 @@ class FoldViews(Pass):
             ("concat", _concat),
             ("concat", _concat_of_slices),
             ("index_select", _index_select),
+            ("dynamic_slice", fold_dynamic_slice),
+            ("dynamic_slice", dynamic_slice_of_view),
+            ("dynamic_update", fold_dynamic_update),
             ("matmul", absorb_transposes),
             (" ".join(ELEMENTWISE), sink_reshapes),
             (" ".join(ELEMENTWISE), sink_transposes),

@@ -17,12 +17,17 @@ if TYPE_CHECKING:
         JitConfig,
         compile,
         explain,
+        range,
         script,
         trace,
+        unroll,
     )
 
 __version__ = "0.1.0"
-_API = ("CompiledFunction", "CompiledModule", "Explanation", "JitConfig", "compile", "explain", "script", "trace")
+_API = (
+    *("CompiledFunction", "CompiledModule", "Explanation", "JitConfig"),
+    *("compile", "explain", "range", "script", "trace", "unroll"),
+)
 __all__ = [
     "CompiledFunction",
     "CompiledModule",
@@ -31,8 +36,10 @@ __all__ = [
     "compile",
     "errors",
     "explain",
+    "range",
     "script",
     "trace",
+    "unroll",
 ]
 
 

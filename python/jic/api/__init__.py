@@ -1,5 +1,6 @@
 """The public API: strings the rooms together."""
 
+from ..frontend import range, unroll
 from .compile import compile, script, trace
 from .compiled import CompiledFunction, CompiledModule
 from .config import JitConfig
@@ -12,6 +13,8 @@ __all__ = [
     "JitConfig",
     "compile",
     "explain",
+    "range",
     "script",
     "trace",
+    "unroll",
 ]

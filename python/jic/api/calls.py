@@ -68,7 +68,9 @@ def variant_of(traced: Traced, request: Request, program: Program, tag: Any) -> 
             captured.append(d.Captured(spec, container=source.container, key=source.key))
         else:
             captured.append(d.Captured(spec, tensor=source.tensor))
-    results = [_result(o, inputs) for o in traced.outputs]
+    result = structure(traced.out_spec, [_result(o, inputs) for o in traced.outputs])
+    if traced.effects is not None:
+        result = d.Call(traced.effects, (result,))
     return Variant(
         arguments=tuple(_without_grad(a) for a in request.arguments()),
         keywords={k: _without_grad(a) for k, a in request.keywords().items()},
@@ -76,9 +78,10 @@ def variant_of(traced: Traced, request: Request, program: Program, tag: Any) -> 
         captured=captured,
         program=program,
         inputs=inputs,
-        result=structure(traced.out_spec, results),
+        result=result,
         copies=[(result, inputs[target]) for target, result in traced.mutations],
         tag=tag,
+        bail=request.without_receiver(request.fn),
     )
 
 
@@ -136,6 +139,8 @@ def guards_of(guards: list[TraceGuard]) -> list[d.Guard]:
 
 
 def _result(source: OutputSource, inputs: list[int]) -> d.ResultSpec:
+    if source.number:
+        return d.Call(torch.Tensor.item, (_result(replace(source, number=False), inputs),))
     if source.kind == "result":
         return d.Output(source.index)
     if source.kind == "input":

@@ -17,7 +17,7 @@ from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 from ..errors import FallbackError, JicError
 from ..frontend import Reason, Traced, trace
 from ..frontend.trace import FunctionRaised
-from ..runtime import ArtifactCache, Dispatcher, Program
+from ..runtime import ArtifactCache, Bailout, Dispatcher, Program
 from . import calls, gradients, vulkan
 from .build import Built, build, imported, optimized
 from .config import JitConfig
@@ -47,6 +47,8 @@ class Entry:
 
 class CompiledFunction(Dispatcher):
     """What `jic.compile` returns for a function. Calls are dispatched natively; new signatures compile once."""
+
+    interpreted = True  # code that is being traced calls `fn` instead
 
     def __init__(self, fn: Callable[..., Any], config: JitConfig, strict: bool = False) -> None:
         super().__init__(self._miss)
@@ -112,7 +114,7 @@ class CompiledFunction(Dispatcher):
                 raise JicError(f"gradients are needed and {why}", hint="call it under torch.no_grad()")
             differentiable = gradients.Differentiable(traced, program, self.config, self._cache, entry.reasons.append)
             differentiable.prepare(_needed(traced, request))
-            function = request.without_receiver(differentiable)
+            function = request.without_receiver(_or_eagerly(differentiable, request.fn))
             self.add(calls.callable_variant(function, request, traced.guards, "required", entry))
             return function
         variant = calls.variant_of(traced, request, program, entry)
@@ -316,6 +318,18 @@ def _is_fake(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     from torch._subclasses.fake_tensor import FakeTensor
 
     return any(isinstance(v, FakeTensor) for v in pytree.tree_leaves((args, kwargs)))
+
+
+def _or_eagerly(differentiable: Callable[..., Any], eager: Callable[..., Any]) -> Callable[..., Any]:
+    """`differentiable`, or `eager` where its program gives up."""
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return differentiable(*args, **kwargs)
+        except Bailout:
+            return eager(*args, **kwargs)
+
+    return run
 
 
 def _needed(traced: Traced, request: calls.Request) -> tuple[bool, ...]:

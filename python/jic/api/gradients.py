@@ -87,14 +87,15 @@ class Differentiable:
         found = []
         for source in self.traced.outputs:
             if source.kind == "result":
-                found.append(outputs[source.index])
+                found.append(outputs[source.index].item() if source.number else outputs[source.index])
             elif source.kind == "constant":
                 found.append(source.value)
             else:
                 base = tensors[source.index]
                 at = base.storage_offset() + source.offset
                 found.append(base if source.kind == "input" else base.as_strided(source.size, source.stride, at))
-        return pytree.tree_unflatten(found, self.traced.out_spec)
+        result = pytree.tree_unflatten(found, self.traced.out_spec)
+        return result if self.traced.effects is None else self.traced.effects(result)
 
     @staticmethod
     def _tensor(source: Any, leaves: list[Any]) -> torch.Tensor:

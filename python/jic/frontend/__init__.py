@@ -3,7 +3,8 @@
 `trace` needs torch alone, so that a start from a warm cache never loads MLIR; `importer` and `convert` need torch-mlir.
 """
 
+from .control.user import range, unroll
 from .guards import Guard
 from .trace import InputSource, OutputSource, Reason, Traced, trace
 
-__all__ = ["Guard", "InputSource", "OutputSource", "Reason", "Traced", "trace"]
+__all__ = ["Guard", "InputSource", "OutputSource", "Reason", "Traced", "range", "trace", "unroll"]

@@ -11,6 +11,8 @@ from torch.fx import traceback as fx_traceback
 from torch.overrides import TorchFunctionMode
 
 from . import locations
+from .control.interpreter import Interpreter
+from .control.torch_calls import READS, converted, has_scalars, run_time_call, written
 
 
 class Recorder(TorchFunctionMode):
@@ -28,12 +30,38 @@ class Recorder(TorchFunctionMode):
         super().__init__()
         self.outermost, self.stand_ins = outermost, stand_ins
         self.unknown: dict[int, torch.Tensor] = {}
+        self.interpreter = Interpreter(self.stand_in)
+        self.context = self.interpreter.context
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        location = locations.of_caller(self.outermost)
+        kwargs = kwargs or {}
+        location = locations.of_caller(self.outermost) or self.interpreter.location()
         if location:
             fx_traceback.set_stack_trace([location])
-        return func(*self._swapped(args), **{k: self._swapped(v) for k, v in (kwargs or {}).items()})
+        if func in READS:  # shapes and the like, of which a trace makes very many
+            return func(*self._swapped(args), **kwargs)
+        self.context.count_call()
+        before = list(args)
+        for tensor in written(func, args, kwargs):
+            self.context.writes(self._captured(tensor))
+        if has_scalars(args) or has_scalars(kwargs):
+            special = run_time_call(self.context, func, args, kwargs, self._swapped)
+            if special is not NotImplemented:
+                return special
+            args, kwargs = converted(args, kwargs)
+        result = func(*self._swapped(args), **{k: self._swapped(v) for k, v in kwargs.items()})
+        self.context.made(result)
+        if before and isinstance(result, torch.Tensor) and isinstance(before[0], torch.Tensor):
+            return self.context.original(result)  # an in-place op returns the tensor that the user has
+        return result
+
+    def _captured(self, value: torch.Tensor) -> torch.Tensor:
+        """The trace's tensor of a captured one."""
+        if isinstance(value, FakeTensor):
+            return value
+        if id(value) not in self.stand_ins:
+            self.unknown[id(value)] = value
+        return self.stand_ins.get(id(value), value)
 
     def _swapped(self, value: Any) -> Any:
         if type(value) in (tuple, list):
@@ -41,9 +69,11 @@ class Recorder(TorchFunctionMode):
         return self.stand_in(value)
 
     def stand_in(self, value: Any) -> Any:
-        """The stand-in of a captured tensor; anything else as it is."""
-        if not isinstance(value, torch.Tensor) or isinstance(value, FakeTensor):
+        """The stand-in of a captured tensor, or of one that a region being traced writes to; anything else as it is."""
+        if not isinstance(value, torch.Tensor):
             return value
-        if id(value) not in self.stand_ins:
-            self.unknown[id(value)] = value
-        return self.stand_ins.get(id(value), value)
+        return self.context.version(self._captured(value))
+
+    def result(self, value: Any) -> Any:
+        """A leaf of the result: a captured tensor's stand-in; anything else as it is."""
+        return self._captured(value) if isinstance(value, torch.Tensor) else value

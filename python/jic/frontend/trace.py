@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import torch
@@ -26,7 +26,10 @@ from torch.utils import _pytree as pytree
 
 from ..errors import CaptureError
 from . import locations, randomness
-from .control import prune
+from .control import effects, prune
+from .control.errors import Unsupported
+from .control.interpreter import Interpreter
+from .control.scalar import Scalar
 from .fingerprint import fingerprint_of
 from .guards import Container, Guard, Surroundings
 from .mutation import Mutation, remove_mutations
@@ -78,6 +81,8 @@ class OutputSource:
     `view`: `as_strided` of input `index` with `size` and `stride`, `offset` elements after the input's own storage
     offset.
     `constant`: the Python object `value`.
+
+    With `number` the leaf is the Python number that the tensor, which is 0-d, holds.
     """
 
     kind: Literal["result", "input", "view", "constant"]
@@ -86,6 +91,7 @@ class OutputSource:
     stride: tuple[int, ...] = ()
     offset: int = 0
     value: Any = None
+    number: bool = False
 
 
 @dataclass(frozen=True)
@@ -101,6 +107,7 @@ class Traced:
         guards: Python values the trace depended on.
         fingerprint: equal for graphs that may share a compiled artifact.
         reasons: remarks for `explain`.
+        effects: what else the call does, given the whole of what `out_spec` describes; it returns the callable's result.
     """
 
     graph_module: GraphModule
@@ -111,6 +118,7 @@ class Traced:
     guards: list[Guard]
     fingerprint: str
     reasons: list[Reason] = field(default_factory=list)
+    effects: effects.Effects | None = None
 
 
 class FunctionRaised(CaptureError):
@@ -135,12 +143,13 @@ def trace(fn: Callable[..., Any], args: tuple[Any, ...] = (), kwargs: dict[str, 
     call = _Call(fn, leaves, in_spec, surroundings)
     graph = _run(call)
     inputs, reasons = _inputs(call, surroundings)
+    reasons += [Reason(*note) for note in call.notes]
     outputs = _classify_outputs(graph, call)
     graph, mutations = remove_mutations(graph)
     _normalise(graph, inputs, outputs, mutations)
     pairs = [(m.input, m.result) for m in mutations]
     key = fingerprint_of(graph, [(o.kind, o.index, o.size, o.stride, o.offset) for o in outputs], pairs)
-    return Traced(graph, inputs, outputs, call.out_spec, pairs, surroundings.guards, key, reasons)
+    return Traced(graph, inputs, outputs, call.out_spec, pairs, surroundings.guards, key, reasons, call.effects)
 
 
 def traced_of(graph: GraphModule, names: list[str]) -> Traced:
@@ -203,6 +212,11 @@ class _Call:
         self.positions = [i for i, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor)]
         self.result_leaves: list[Any] = []
         self.out_spec: pytree.TreeSpec = pytree.tree_structure(None)
+        self.numbers: set[int] = set()  # the leaves of the result that are run-time numbers
+        self.notes: list[tuple[str, str, str]] = []
+        self.effects: effects.Effects | None = None
+        self.interprets = True
+        self.failed_at = ""
 
     @property
     def tensors(self) -> list[torch.Tensor]:
@@ -224,19 +238,45 @@ class _Call:
         recorder = Recorder(_Call.forward.__code__, stand_ins)
         try:
             with fx_traceback.preserve_node_meta(), recorder:
-                result = self.fn(*args, **kwargs)
+                result = self._call(recorder.interpreter, args, kwargs)
             result_leaves, self.out_spec = pytree.tree_flatten(result)
-            self.result_leaves = [recorder.stand_in(leaf) for leaf in result_leaves]
+            self.numbers = {i for i, leaf in enumerate(result_leaves) if isinstance(leaf, Scalar)}
+            result_leaves = [leaf.tensor if isinstance(leaf, Scalar) else leaf for leaf in result_leaves]
+            self.result_leaves = [recorder.result(leaf) for leaf in result_leaves]
+        except Unsupported as error:
+            raise CaptureError(error.message, hint=error.hint, location=error.location) from None
+        except Exception as error:
+            self.failed_at = recorder.interpreter.failed_at
+            raise error
         finally:
             self.unknown = list(recorder.unknown.values())
+            self.notes = recorder.interpreter.notes
+            recorder.context.journal.undo(0)
         return [leaf for leaf in self.result_leaves if isinstance(leaf, torch.Tensor)]
+
+    def _call(self, interpreter: Interpreter, args: Any, kwargs: Any) -> Any:
+        """The result; with effects, the result and the values that they need."""
+        if not self.interprets:
+            return self.fn(*args, **kwargs)
+        result = interpreter.run(self.fn, args, kwargs)
+        self.effects, values = effects.of(interpreter.context)
+        return result if self.effects is None else (result, *values)
 
 
 def _run(call: _Call) -> GraphModule:
     """Trace; again, if the function used captured tensors that were not known before."""
-    for _ in range(3):
+    for _ in range(4):
         try:
             graph = _run_once(call)
+        except FunctionRaised as error:
+            if not call.unknown:
+                if not call.interprets:
+                    raise
+                # Perhaps it was the interpreter: Python itself will tell.
+                call.interprets = False
+                graph = _run_once(call)
+                call.notes = [("interpreter", f"could not follow the function: {error.message}", error.location)]
+                return graph
         except CaptureError:
             if not call.unknown:
                 raise
@@ -263,7 +303,7 @@ def _run_once(call: _Call) -> GraphModule:
     except CaptureError:
         raise
     except Exception as error:
-        raise _explain(error) from error
+        raise _explain(error, call.failed_at) from error
     for leaf in call.result_leaves:
         if not isinstance(leaf, (torch.Tensor, *_CONSTANTS)):
             raise CaptureError(
@@ -318,8 +358,8 @@ def _attributes_restored(fn: Any) -> Iterator[None]:
         )
 
 
-def _explain(error: Exception) -> CaptureError:
-    where = locations.of_exception(error)
+def _explain(error: Exception, failed_at: str) -> CaptureError:
+    where = locations.of_exception(error) or failed_at
     text = str(error).strip().partition("\n")[0]
     if isinstance(error, (DataDependentOutputException, GuardOnDataDependentSymNode)):
         return CaptureError(
@@ -410,10 +450,11 @@ def _classify_outputs(graph: GraphModule, call: _Call) -> list[OutputSource]:
             sources.append(OutputSource("constant", value=leaf))
             continue
         node = next(nodes)
+        number = len(sources) in call.numbers
         if node in placeholders:
-            sources.append(OutputSource("input", placeholders.index(node)))
+            sources.append(OutputSource("input", placeholders.index(node), number=number))
         else:
-            sources.append(_computed_output(node, placeholders, storages, results))
+            sources.append(replace(_computed_output(node, placeholders, storages, results), number=number))
     output.args = (tuple(results),)
     return sources
 
@@ -479,7 +520,7 @@ def _normalise(
     inputs[:] = kept
     for i, output in enumerate(outputs):
         if output.kind in ("input", "view"):
-            outputs[i] = OutputSource(output.kind, renumbered[output.index], output.size, output.stride, output.offset)
+            outputs[i] = replace(output, index=renumbered[output.index])
     for m in mutations:
         m.input = renumbered[m.input]
     graph.recompile()

@@ -8,6 +8,6 @@ from __future__ import annotations
 from .artifact import Artifact
 from .cache import ArtifactCache
 from .dispatch import Dispatcher, Variant
-from .program import Program
+from .program import Bailout, Program
 
-__all__ = ["Artifact", "ArtifactCache", "Dispatcher", "Program", "Variant"]
+__all__ = ["Artifact", "ArtifactCache", "Bailout", "Dispatcher", "Program", "Variant"]

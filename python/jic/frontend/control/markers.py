@@ -63,9 +63,7 @@ def _nothing(*_: object) -> list[torch.Tensor]:
     return []
 
 
-def _if_end(
-    values: Sequence[torch.Tensor | None], then_values: Sequence[torch.Tensor | None]
-) -> list[torch.Tensor]:
+def _if_end(values: Sequence[torch.Tensor | None], then_values: Sequence[torch.Tensor | None]) -> list[torch.Tensor]:
     return _like([t if e is None else e for t, e in zip(then_values, values, strict=True)])  # type: ignore[misc]
 
 

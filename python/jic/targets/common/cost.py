@@ -38,13 +38,16 @@ _LIBM = [
     "rem",
     "mod",
 ]  # scalar calls
+_FREE = frozenset(("argument", "constant", "iota", "broadcast", "reshape", "transpose", "reverse")) | {
+    *("slice", "dynamic_slice", "dynamic_update"),
+}
 _BYTES_PER_NS = 12.0
 TRANSCENDENTAL = frozenset(_PER_OP) | frozenset(_LIBM)
 
 
 def op_ns(node: Node, bytes_of: dict[str, int]) -> float:
     """Time of one node over all its elements."""
-    if node.op in ("argument", "constant", "broadcast", "reshape", "transpose", "slice", "reverse", "iota"):
+    if node.op in _FREE:
         return 0.0
     thousand = 4000.0 if node.op in _LIBM else _PER_OP.get(node.op, _CHEAP)
     return prod(node.shape) / 1000.0 * thousand * max(1.0, bytes_of[node.element] / 4.0)
@@ -53,8 +56,26 @@ def op_ns(node: Node, bytes_of: dict[str, int]) -> float:
 def region_ns(region: Region, bytes_of: dict[str, int]) -> float:
     """Arithmetic plus the time to move arguments and results once."""
     work = sum(op_ns(n, bytes_of) for n in region.nodes)
-    moved = sum(
-        prod(region.nodes[i].shape) * bytes_of[region.nodes[i].element]
-        for i in [*range(region.arguments), *region.outputs]
-    )
-    return work + moved / _BYTES_PER_NS
+    return work + moved_bytes(region, bytes_of) / _BYTES_PER_NS
+
+
+def moved_bytes(region: Region, bytes_of: dict[str, int]) -> int:
+    """Bytes of the arguments that are read and of the results that are written; of slices only what is in them."""
+    read = [prod(n.shape) if i in region.outputs else 0 for i, n in enumerate(region.nodes)]
+    written = 0
+    for number in range(len(region.nodes) - 1, region.arguments - 1, -1):
+        node = region.nodes[number]
+        for k, operand in enumerate(node.operands):
+            size = prod(region.nodes[operand].shape)
+            if node.op in ("slice", "dynamic_slice") and k == 0:
+                size = min(size, prod(node.shape))
+            elif node.op == "reshape":
+                size = read[number] or size
+            elif node.op == "dynamic_update" and k == 0:
+                size = 0
+            read[operand] = max(read[operand], size)
+    for number in region.outputs:
+        node = region.nodes[number]
+        part = region.nodes[node.operands[1]] if node.op == "dynamic_update" else node
+        written += prod(part.shape) * bytes_of[node.element]
+    return written + sum(read[i] * bytes_of[region.nodes[i].element] for i in range(region.arguments))

@@ -8,6 +8,7 @@ threads and lanes is the template's and the target's business.
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, field, replace
 
 from torch_mlir import ir
@@ -16,11 +17,11 @@ from jic.errors import LoweringError
 
 from . import elementwise, ops
 from .functions import Functions
-from .index import Index, Linear, Variable, identity, offset, view_operand
+from .index import Index, Linear, Variable, identity, moved_to_start, offset, start_limit, start_variable, view_operand
 from .memory import Memory
 from .region import Node, Region
 
-VIEWS = ("broadcast", "transpose", "slice", "reverse", "pad", "reshape")
+VIEWS = ("broadcast", "transpose", "slice", "dynamic_slice", "reverse", "pad", "reshape")
 
 
 @dataclass
@@ -70,9 +71,10 @@ class Evaluator:
             return self._iota(node, index)
         if node.op == "pad":
             return self._pad(node, index)
+        if node.op == "dynamic_slice":
+            self.start(number)
         if node.op in VIEWS:
-            (operand,) = node.operands
-            return self.value(operand, view_operand(node, nodes[operand].shape, index))
+            return self.value(node.operands[0], viewed(self.region, number, index))
         if node.op in ("index_select", "gather"):
             return self._indexed(node, index)
         values = [self.value(k, index) for k in node.operands]
@@ -83,6 +85,25 @@ class Evaluator:
         if any(isinstance(v.type, ir.VectorType) for v in values):
             values = [self.memory.as_vector(v) for v in values]
         return elementwise.emit(node, values, [nodes[k].element for k in node.operands], self.functions)
+
+    def start(self, number: int) -> None:
+        """Give the memory the start of node `number`, a `dynamic_slice` or `dynamic_update`: clamped, and read once.
+
+        It depends on arguments only, so it is computed where the kernel function begins.
+        """
+        variable = start_variable(self.region, number)
+        if variable in self.memory.variables:
+            return
+        node = self.region.nodes[number]
+        owner = self.memory.buffers[0].owner
+        at = ir.InsertionPoint.at_block_begin(owner) if isinstance(owner, ir.Block) else ir.InsertionPoint.current
+        memory = copy(self.memory)
+        memory.variables, memory._vector_variables, memory.lane, memory.mask = {}, {}, None, None
+        with at:
+            found = Evaluator(self.region, memory, self.functions).value(node.operands[-1], ())
+            limit = ops.constant(found.type, start_limit(self.region, node))
+            found = ops.binary("arith.minsi", ops.binary("arith.maxsi", found, ops.constant(found.type, 0)), limit)
+            self.memory.variables[variable] = ops.op("arith.index_cast", [found], ops.index_type())
 
     def _is_row_total(self, number: int) -> bool:
         """Whether a float node is a sum, seen through views."""
@@ -148,6 +169,14 @@ def normal(node: Node, index: Index) -> Index:
     return tuple(Linear() if size == 1 else i for size, i in zip(node.shape, index, strict=True))
 
 
+def viewed(region: Region, number: int, index: Index) -> Index:
+    """The index into its first operand that element `index` of node `number`, one of `VIEWS`, comes from."""
+    node = region.nodes[number]
+    if node.op == "dynamic_slice":
+        return moved_to_start(region, number, index)
+    return view_operand(node, region.nodes[node.operands[0]].shape, index)
+
+
 def argument_of(region: Region, number: int) -> int | None:
     """The argument that node `number` is, seen through reshapes only (its offset is row-major), or None."""
     while region.nodes[number].op == "reshape":
@@ -197,8 +226,10 @@ def accesses(region: Region, roots: list[tuple[int, Index]], stop: frozenset[int
             visit(indices, index if node.op == "gather" else index[dim : dim + rank])
             visit(operand, (*index[:dim], Linear.of(next(fresh)), *index[dim + rank :]))
         elif node.op in VIEWS:
-            (operand,) = node.operands
-            inner = view_operand(node, region.nodes[operand].shape, index)
+            operand = node.operands[0]
+            inner = viewed(region, number, index)
+            if node.op == "dynamic_slice":
+                visit(node.operands[1], ())
             if node.op == "pad":
                 for d, size in enumerate(region.nodes[operand].shape):
                     if size != node.shape[d]:

@@ -8,10 +8,12 @@ from typing import Any
 
 from jic.errors import LoweringError
 
-from .region import Node
+from .region import Node, Region
 
-# Iteration variables are small integers 0, 1, … (a dim of the iteration space) or negative (an index read from memory).
+# Iteration variables are small integers 0, 1, … (a dim of the iteration space) or negative (an index read from memory:
+# the start of a dynamic slice lies below `FIRST_START`, a checked index above it).
 Variable = int
+FIRST_START: Variable = -1_000_001
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,36 @@ def view_operand(node: Node, source: tuple[int, ...], index: Index) -> Index:
     if node.op == "reshape":
         return reshape_operand(source, node.shape, index)
     raise LoweringError(f"jic.{node.op} is not a view")
+
+
+def start_variable(region: Region, number: int) -> Variable:
+    """The variable that stands for the clamped start of node `number`, a `dynamic_slice` or `dynamic_update`.
+
+    Nodes that start at the same index and are clamped alike share one, so that equal offsets compare equal.
+    """
+
+    def key(node: Node) -> tuple[int, int]:
+        return node.operands[-1], start_limit(region, node)
+
+    wanted = key(region.nodes[number])
+    return FIRST_START - next(
+        i for i in region.find("dynamic_slice", "dynamic_update") if key(region.nodes[i]) == wanted
+    )
+
+
+def start_limit(region: Region, node: Node) -> int:
+    """The largest start of a `dynamic_slice` or `dynamic_update` whose slice lies inside."""
+    dim = node.attributes["dim"]
+    if node.op == "dynamic_update":
+        return node.shape[dim] - region.nodes[node.operands[1]].shape[dim]
+    return region.nodes[node.operands[0]].shape[dim] - node.shape[dim]
+
+
+def moved_to_start(region: Region, number: int, index: Index) -> Index:
+    """`index` into the slice of node `number`, a `dynamic_slice` or `dynamic_update`, as an index into the whole."""
+    dim = region.nodes[number].attributes["dim"]
+    start = Linear.of(start_variable(region, number))
+    return tuple(position + start if d == dim else position for d, position in enumerate(index))
 
 
 def reshape_operand(source: tuple[int, ...], result: tuple[int, ...], index: Index) -> Index:

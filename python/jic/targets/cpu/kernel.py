@@ -39,11 +39,14 @@ class Lowered:
     """A lowered `jic.fused`: launches in order and the sizes in bytes of the temporaries between them.
 
     `status` tells that the last buffer of every launch is the i64[1] status buffer that index checks write to.
+    `updates` are (result, argument) pairs: the result's buffer must hold the argument's elements before the first launch,
+    be it that it is the argument's own memory; the launches write only a part of it.
     """
 
     launches: list[Launch] = field(default_factory=list)
     temps: list[int] = field(default_factory=list)
     status: bool = False
+    updates: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -76,10 +79,13 @@ class KernelModule:
         self.kernels: dict[str, int] = {}
 
     @contextmanager
-    def function(self, name: str, buffers: Sequence[tuple[int, str]], scratch: int = 0) -> Iterator[Kernel]:
+    def function(
+        self, name: str, buffers: Sequence[tuple[int, str]], scratch: int = 0, shared: frozenset[int] = frozenset()
+    ) -> Iterator[Kernel]:
         """Build kernel `name` inside the `with` body. `buffers` are (number of elements, element) in launch order.
 
-        Buffers never overlap (the memory planner sees to it), so they are `noalias`.
+        Buffers that are written overlap no others (the memory planner sees to it), so all are `noalias`, but the `shared`
+        ones: a result that is updated in place, and the argument whose memory it has.
         """
         with self.context, ir.Location.unknown():
             memrefs = [ir.MemRefType.get([max(1, n)], storage(element)) for n, element in buffers]
@@ -90,7 +96,10 @@ class KernelModule:
                 "sym_name": ir.StringAttr.get(name),
                 "function_type": ir.TypeAttr.get(ir.FunctionType.get(types, [])),
                 "arg_attrs": ir.ArrayAttr.get(
-                    [ir.DictAttr.get(noalias if isinstance(t, ir.MemRefType) else {}) for t in types]
+                    [
+                        ir.DictAttr.get(noalias if isinstance(t, ir.MemRefType) and i not in shared else {})
+                        for i, t in enumerate(types)
+                    ]
                 ),
             }
             with ir.InsertionPoint(self.module.body):

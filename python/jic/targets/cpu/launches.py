@@ -17,7 +17,8 @@ from jic.dialects import build as b
 
 from ..common import ops
 from .kernel import storage
-from .lower import Program, Slot, Step, extent
+from .sharing import extent
+from .steps import Program, Slot, Step
 
 
 def main_of_launches(program: Program, main: ir.Operation, module: ir.Module) -> None:

@@ -7,6 +7,30 @@ from jic.passes.fusion._strategies import fusion_pipeline
 SIMPLIFY = (
     "jic-constant-fold,jic-algebraic-simplify,jic-strength-reduce,jic-fold-views,jic-cse,jic-dead-code-elimination"
 )
+# Nothing below changes a program without control flow.
+CONTROL_FLOW = "jic-simplify-ifs,jic-simplify-loops,jic-if-to-select,jic-loop-invariant-code-motion"
+
+# From loops to what computes all steps at once; what stays in them is then simpler.
+LOOPS = (
+    "jic-parallelize-loops,jic-fuse-loops,jic-hoist-contraction,jic-merge-contractions,jic-layout-buffers,"
+    f"jic-simplify-loops,{SIMPLIFY},jic-loop-invariant-code-motion"
+)
+
+
+def stages(fusion_strategy: str = "default", max_fusion_size: int = 64) -> dict[str, str]:
+    """The optimizing pipeline by stages, in order: name to passes."""
+    return {
+        "simplify": SIMPLIFY,
+        "control flow": CONTROL_FLOW,
+        "decompose": "jic-fold-conv-batch-norm,jic-decompose,jic-conv-layout,jic-conv-to-matmul",
+        "loops": "jic-simplify-loops,jic-loop-invariant-code-motion",
+        "simplify again": SIMPLIFY,
+        "whole loops": LOOPS,
+        "recurrences": "jic-form-recurrence",
+        "prepare fusion": "jic-if-to-select,jic-loop-invariant-code-motion,jic-sink-into-regions",
+        "fusion": fusion_pipeline(fusion_strategy, max_fusion_size),
+        "clean up": "jic-dead-code-elimination",
+    }
 
 
 def default_pipeline(fusion_strategy: str = "default", max_fusion_size: int = 64, optimize: bool = True) -> str:
@@ -17,10 +41,7 @@ def default_pipeline(fusion_strategy: str = "default", max_fusion_size: int = 64
         max_fusion_size: the most ops in one kernel.
         optimize: run the simplification passes; without them only what lowering needs.
     """
-    fusion = fusion_pipeline(fusion_strategy, max_fusion_size)
     if not optimize:
+        fusion = fusion_pipeline(fusion_strategy, max_fusion_size)
         return f"builtin.module(jic-conv-layout,jic-decompose,{fusion})"
-    return (
-        f"builtin.module({SIMPLIFY},jic-fold-conv-batch-norm,jic-decompose,jic-conv-layout,jic-conv-to-matmul,{SIMPLIFY},"
-        f"{fusion},jic-dead-code-elimination)"
-    )
+    return f"builtin.module({','.join(stages(fusion_strategy, max_fusion_size).values())})"

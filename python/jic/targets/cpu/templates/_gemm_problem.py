@@ -14,8 +14,8 @@ from math import prod
 from jic.errors import LoweringError
 
 from ...common.elementwise import register_element
-from ...common.evaluate import VIEWS, accesses, argument_of
-from ...common.index import Index, Linear, Variable, identity, offset, view_operand
+from ...common.evaluate import VIEWS, accesses, argument_of, viewed
+from ...common.index import Index, Linear, Variable, identity, offset
 from ...common.region import Region
 from ...common.space import Axis, merge
 
@@ -144,7 +144,6 @@ def _direct(region: Region, number: int, index: Index) -> Linear | None:
         node = region.nodes[number]
         if node.op not in VIEWS or node.op == "pad":
             return None
-        (operand,) = node.operands
-        index = view_operand(node, region.nodes[operand].shape, index)
-        number = operand
+        index = viewed(region, number, index)
+        number = node.operands[0]
     return offset(region.nodes[number].shape, index)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
-from ...common.cost import TRANSCENDENTAL
+from ...common.cost import TRANSCENDENTAL, moved_bytes
 from ...common.evaluate import accesses
 from ...common.index import Index, Linear, identity, offset
 from ...common.region import Region
 from ...common.space import Axis, merge
 from ..machine import ELEMENT_BYTES, Machine
 from ._tasks import streams, total
-from .pointwise import buffer_types, vector_width
+from .pointwise import vector_width
 
 # Accumulators side by side, to hide the latency of the operation.
 UNROLL = 4
@@ -62,7 +62,7 @@ class Plan:
             self.columns = False
         self.row_elements = total(self.reduced_axes)
         stores = [offset(region.nodes[region.outputs[k]].shape, self.full) for k in self.full_outputs]
-        moved = sum(n * ELEMENT_BYTES[e] for n, e in buffer_types(region))
+        moved = moved_bytes(region, ELEMENT_BYTES)
         # While one row is worked on, the next one is fetched: the passes over a row in the cache leave the memory idle.
         self.ahead: list[tuple[int, Linear]] = []
         if moved > machine.l2 and len(self.reduced_axes) == 1 and self.kept_axes and not self.columns:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from math import prod
 
+from ...common.cost import moved_bytes
 from ...common.functions import Functions
 from ...common.region import Region
 from ..kernel import Buffer, KernelModule, Launch, Lowered
@@ -105,12 +106,12 @@ def epilogue_length(region: Region, problem: _gemm_problem.Problem) -> int:
             continue
         seen.add(number)
         node = region.nodes[number]
-        total += 1 if node.op in CHEAP else 0 if len(node.operands) == 1 and node.op in _VIEWS else 12
+        total += 1 if node.op in CHEAP else 0 if node.op in _VIEWS else 12
         pending += node.operands
     return total
 
 
-_VIEWS = frozenset(("broadcast", "transpose", "slice", "reverse", "reshape"))
+_VIEWS = frozenset(("broadcast", "transpose", "slice", "dynamic_slice", "reverse", "reshape"))
 
 
 def cost(region: Region, problem: _gemm_problem.Problem, plan: blocking.Blocking, machine: Machine) -> int:
@@ -121,7 +122,6 @@ def cost(region: Region, problem: _gemm_problem.Problem, plan: blocking.Blocking
     arithmetic = results * (p.k + epilogue_length(region, p) + 4) / 3
     if plan.mode == "packed":
         arithmetic += p.batches * p.k * p.n / lanes * 2
-    used = [*region.nodes[: region.arguments], *(region.nodes[n] for n in region.outputs)]
-    moved = sum(prod(n.shape) * ELEMENT_BYTES[n.element] for n in used)
+    moved = moved_bytes(region, ELEMENT_BYTES)
     # bytes a ns: from the caches for what they can hold, else from memory
     return int(max(arithmetic, moved / (80 if moved < machine.l3 // 2 else 12))) + 1

@@ -16,7 +16,7 @@ from typing import Any
 from torch_mlir import ir
 
 from ...common import ops
-from ...common.cost import region_ns
+from ...common.cost import moved_bytes, region_ns
 from ...common.evaluate import Evaluator, accesses
 from ...common.index import Index, Linear, identity, offset
 from ...common.memory import Memory
@@ -47,17 +47,21 @@ def emit(
     roots: list[tuple[int, Index]],
     stores: Sequence[Linear],
     results: Sequence[int] | None = None,
+    shared: frozenset[int] = frozenset(),
 ) -> Launch:
-    """A kernel that walks `shape` and writes the value of root k at offset `stores[k]` of result `results[k]`."""
+    """A kernel that walks `shape` and writes the value of root k at offset `stores[k]` of result `results[k]`.
+
+    `shared` are the buffers that may be the same memory (see `KernelModule.function`).
+    """
     results = list(range(len(roots))) if results is None else results
-    found = accesses(region, roots)
+    updates = [n for n in region.outputs if region.nodes[n].op == "dynamic_update"]
+    found = accesses(region, [*roots, *((region.nodes[n].operands[2], ()) for n in updates)])
     axes = merge(shape, [*(p for _, p in found.loads), *stores], found.positional)
     width = vector_width(region, machine)
     buffers = buffer_types(region, status=found.indexed)
-    moved = sum(n * ELEMENT_BYTES[e] for n, e in buffers)
-    streaming = streams(stores, axes[-1], width, moved, machine)
+    streaming = streams(stores, axes[-1], width, moved_bytes(region, ELEMENT_BYTES), machine)
 
-    with kernels.function(name, buffers) as kernel:
+    with kernels.function(name, buffers, shared=shared) as kernel:
 
         def point(variables: dict[int, ir.Value], mask: ir.Value | None, tile: dict[str, Any] | None = None) -> None:
             common: dict[str, Any] = {
@@ -71,6 +75,8 @@ def emit(
             }
             memory = Memory(**common) if tile is None else TileMemory(**common, **tile)
             evaluator = Evaluator(region, memory, CpuFunctions(machine))
+            for update in updates:
+                evaluator.start(update)
             values = [evaluator.value(*root) for root in roots]
             for value, (node, _), at, result in zip(values, roots, stores, results, strict=True):
                 memory.store(region.arguments + result, at, value, region.nodes[node].element)

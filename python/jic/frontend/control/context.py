@@ -1,0 +1,244 @@
+"""The state of one trace that interprets: the graph so far, open regions, and who owns which memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch.fx import Node
+from torch.fx.experimental.proxy_tensor import get_proxy_mode
+
+from . import markers  # noqa: F401  (defines the ops)
+from .errors import Again, Unsupported
+from .journal import Journal, Place
+from .scalar import Scalar, to_bool
+from .values import Maybe
+
+ops = torch.ops.jic
+_LIMIT = 1 << 15  # torch calls that a trace may hold
+
+
+class _Names:
+    """Variables that are none of the user's: flags and results of the interpreter's own."""
+
+    def __init__(self) -> None:
+        self.variables: dict[str, Any] = {}
+
+
+@dataclass(eq=False)
+class Region:
+    """A region being traced.
+
+    Attributes:
+        written: tensors from outside that code in it writes to; they must be carried through.
+        versions: what stands for such a tensor inside, by id: (tensor, stand-in).
+        carried: stand-ins of variables' values, which must not be written in place.
+    """
+
+    what: str
+    serial: int
+    written: list[torch.Tensor] = field(default_factory=list)
+    versions: dict[int, tuple[torch.Tensor, torch.Tensor]] = field(default_factory=dict)
+    carried: set[int] = field(default_factory=set)
+
+
+class Context:
+    """Shared by the interpreter and the recorder during one trace."""
+
+    def __init__(self, location: Callable[[], str], stand_in: Callable[[Any], Any]) -> None:
+        self.journal = Journal()
+        self.regions: list[Region] = []
+        self.location = location
+        self.names = _Names()
+        self.names.variables["bail"] = False
+        self.messages: list[str] = []
+        self.notes: list[tuple[str, str, str]] = []
+        self.calls = 0
+        self.stand_in = stand_in
+        self._serial = 0
+        self._fresh: dict[int, tuple[int, Any]] = {}
+        self._homes: dict[int, tuple[Region | None, torch.Tensor]] = {}
+
+    # ---- the graph ----
+
+    @property
+    def graph(self) -> Any:
+        mode = get_proxy_mode()
+        assert mode is not None
+        return mode.tracer.graph
+
+    def mark(self) -> Node:
+        """The last node of the graph so far."""
+        return self.graph._root.prev
+
+    def erase(self, mark: Node) -> None:
+        """Forget everything traced after `mark`."""
+        graph = self.graph
+        while graph._root.prev is not mark:
+            graph.erase_node(graph._root.prev)
+
+    def last_node(self, target: Any) -> Node:
+        """The latest node that calls `target`."""
+        node = self.mark()
+        while node.target is not target:
+            node = node.prev
+        return node
+
+    def move(self, since: Node, mark: Node) -> None:
+        """Move the nodes after `since` to before `mark`."""
+        node = since.next
+        while node is not self.graph._root:
+            following = node.next
+            mark.prepend(node)
+            node = following
+
+    # ---- conditions that give up the call ----
+
+    def give_up(self, condition: Any, why: str) -> None:
+        """Run the call eagerly instead if `condition` (a bool, Scalar, or 0-d bool tensor) holds."""
+        condition = to_bool(condition)
+        if condition is False:
+            return
+        where = self.location()
+        message = f"{why}" + (f" at {where}" if where else "")
+        if message not in self.messages:
+            self.messages.append(message)
+        flag = self.names.variables["bail"]
+        if condition is True or flag is True:
+            new: Any = True
+        else:
+            new = condition if flag is False else Scalar(bool, flag.tensor | condition.tensor)
+        self.journal.write(Place("var", self.names, "bail"), new)
+
+    def finish(self) -> None:
+        """At the end of the trace: the op that gives up, if any condition was met."""
+        flag = self.names.variables["bail"]
+        if flag is True:
+            raise Unsupported("the function raises for every input: " + "; ".join(self.messages))
+        if flag is not False:
+            ops.bail(flag.tensor, "; ".join(self.messages))
+
+    def defined(self, value: Any, name: str) -> Any:
+        """The value of a variable that may be undefined: where it is, the call is given up."""
+        if isinstance(value, Maybe):
+            if value.defined is not True:
+                self.give_up(~value.defined, f"{name} may be read before it is assigned")
+            return value.value
+        return value
+
+    # ---- objects and what changed ----
+
+    def next_serial(self) -> int:
+        self._serial += 1
+        return self._serial
+
+    def created(self, value: Any) -> Any:
+        """Note that interpreted code made the object `value`: what happens to it stays inside the call. Returns it."""
+        if id(value) not in self._fresh:
+            self._fresh[id(value)] = (self.next_serial(), value)
+        return value
+
+    def is_created(self, value: Any, since: int = 0) -> bool:
+        found = self._fresh.get(id(value))
+        return found is not None and found[0] > since
+
+    def changes(self, mark: int, region: Region) -> dict[Place, Any]:
+        """What the code of `region` changed since `mark` that outlives it: places, and their values before."""
+        return {p: v for p, v in self.journal.changes(mark).items() if not self.is_created(p.owner, region.serial)}
+
+    # ---- memory ----
+
+    def swapped(self, tensor: torch.Tensor) -> torch.Tensor:
+        """`tensor` as the graph knows it here."""
+        return self.stand_in(tensor)
+
+    def write_back(self, tensor: torch.Tensor, value: torch.Tensor) -> None:
+        """Give `tensor` the elements of `value`, in place."""
+        self.writes(tensor)
+        self.swapped(tensor).copy_(value)
+
+    def made(self, result: Any) -> None:
+        """Note where new tensors were made."""
+        if isinstance(result, torch.Tensor):
+            key = result.untyped_storage()._cdata
+            if key not in self._homes:
+                self._homes[key] = (self.regions[-1] if self.regions else None, result)
+        elif isinstance(result, (tuple, list)):
+            for item in result:
+                self.made(item)
+
+    def version(self, tensor: torch.Tensor) -> torch.Tensor:
+        """What stands for `tensor` in the region being traced."""
+        for region in reversed(self.regions):
+            if id(tensor) in region.versions:
+                return region.versions[id(tensor)][1]
+            if region.versions:
+                storage = tensor.untyped_storage()._cdata
+                if any(t.untyped_storage()._cdata == storage for t, _ in region.versions.values()):
+                    raise Unsupported(
+                        f"a tensor is written to in {region.what} and read there through a view made before it",
+                        hint="make the view inside, or clone() it",
+                    )
+        return tensor
+
+    def original(self, tensor: Any) -> Any:
+        """The tensor outside that `tensor` stands for, or itself: an in-place op returns the user's own object."""
+        for region in reversed(self.regions):
+            for outer, inner in region.versions.values():
+                if inner is tensor:
+                    return outer
+        return tensor
+
+    def writes(self, tensor: torch.Tensor) -> None:
+        """`tensor` (no stand-in) is about to be written to."""
+        if not self.regions:
+            return
+        here = self.regions[-1]
+        if id(tensor) in here.versions:
+            return
+        key = tensor.untyped_storage()._cdata
+        home, root = self._homes.get(key, (None, tensor))
+        if home is here:
+            if key in here.carried:
+                raise Unsupported(
+                    f"a variable that {here.what} carries from step to step is changed in place, and assigned anew",
+                    hint="use one of both: h = h + x, or h += x on one tensor",
+                )
+            return
+        if root is not tensor:
+            raise Unsupported(
+                f"{here.what} writes through a view made before it", hint="index the whole tensor inside: out[...] = value"
+            )
+        here.written.append(root)
+        raise Again
+
+    def count_call(self) -> None:
+        self.calls += 1
+        if self.calls > _LIMIT:
+            raise Unsupported(
+                f"the function makes more than {_LIMIT} calls of torch while it is traced",
+                hint="a loop that unrolls is too long: see the notes for why it was not compiled as a loop",
+            )
+
+    # ---- rows of tensors at run-time indices ----
+
+    def checked_index(self, index: Scalar, size: int) -> Scalar:
+        """`index` counted from the start; out of range it gives up the call."""
+        low, high = index.interval
+        if low < -size or high >= size:
+            outside = (index.tensor < -size) | (index.tensor >= size)
+            self.give_up(outside, "an index out of range")
+        if low >= 0:
+            return index
+        if high < 0:
+            return index + size
+        return Scalar(int, torch.where(index.tensor < 0, index.tensor + size, index.tensor), (0, size - 1))
+
+    def row(self, tensor: torch.Tensor, index: Any) -> torch.Tensor:
+        """`tensor[index]` for an int or a Scalar."""
+        if not isinstance(index, Scalar):
+            return tensor[index]
+        index = self.checked_index(index, tensor.shape[0])
+        return ops.dynamic_slice(tensor, index.tensor, 0, 1).squeeze(0)

@@ -1,0 +1,86 @@
+"""The variables of an interpreted function."""
+
+from __future__ import annotations
+
+import builtins
+import types
+from typing import Any
+
+from .context import Context
+from .errors import Unsupported
+from .journal import UNDEFINED, Place
+
+
+class Frame:
+    """One call of a function, or a comprehension inside one (`outer`).
+
+    Attributes:
+        variables: those of its own; variables that inner functions use lie in `cells`.
+        line: the line being interpreted.
+    """
+
+    def __init__(self, context: Context, function: types.FunctionType, outer: Frame | None = None) -> None:
+        self.context, self.function, self.outer = context, function, outer
+        self.code = function.__code__
+        self.variables: dict[str, Any] = {}
+        self.cells: dict[str, types.CellType] = {}
+        self.line = self.code.co_firstlineno
+        context.created(self)
+        if outer is None:
+            free = zip(self.code.co_freevars, function.__closure__ or (), strict=True)
+            self.cells = {name: context.created(types.CellType()) for name in self.code.co_cellvars} | dict(free)
+            self._locals = frozenset((*self.code.co_varnames, *self.code.co_cellvars))
+
+    @property
+    def class_name(self) -> str:
+        """The class that the function is a method of, without leading underscores; '' if none."""
+        parts = self.code.co_qualname.split(".")
+        return parts[-2].lstrip("_") if len(parts) > 1 and parts[-2] != "<locals>" else ""
+
+    @property
+    def location(self) -> str:
+        return f"{self.code.co_filename}:{self.line}"
+
+    def inner(self) -> Frame:
+        """A frame for a comprehension: its targets are its own, everything else is this frame's."""
+        found = Frame(self.context, self.function, self)
+        found.line = self.line
+        return found
+
+    def is_local(self, name: str) -> bool:
+        if self.outer is not None:
+            return name in self.variables or self.outer.is_local(name)
+        return name in self._locals
+
+    def load(self, name: str) -> Any:
+        """The value of a name, or UNDEFINED."""
+        if name in self.variables:
+            return self.variables[name]
+        if self.outer is not None:
+            return self.outer.load(name)
+        if name in self.cells:
+            return Place("cell", self.cells[name]).read()
+        if name in self._locals:
+            return UNDEFINED
+        if name in self.function.__globals__:
+            return self.function.__globals__[name]
+        return getattr(builtins, name, UNDEFINED)
+
+    def place(self, name: str) -> Place:
+        """Where an assignment to `name` goes.
+
+        Raises:
+            Unsupported: the name is global.
+        """
+        if self.outer is not None:
+            return Place("var", self, name)
+        if name in self.cells:
+            return Place("cell", self.cells[name])
+        if name not in self._locals and not name.startswith("<"):
+            raise Unsupported(
+                f"the global variable {name} is assigned", hint="return the value instead", effect=True
+            )
+        return Place("var", self, name)
+
+    def store(self, name: str, value: Any) -> None:
+        self.context.journal.write(self.place(name), value)

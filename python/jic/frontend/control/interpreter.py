@@ -1,0 +1,366 @@
+"""Interprets Python functions while they are traced: statements, calls, and what calls of other code need.
+
+Functions of the user's are interpreted, with everything they call that is written in Python and is not torch's or the standard
+library's; other functions run as they are. A function without source, or with statements that are left to Python, runs as it is too.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import inspect
+import types
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+
+from .. import locations
+from . import builtin_calls, library, lists, source
+from .context import Context
+from .errors import Again, NotInterpretable, Unsupported
+from .expressions import plain
+from .frame import Frame
+from .iteration import Range, Unroll, Wrapped
+from .journal import UNDEFINED, Place
+from .lists import Segment
+from .scalar import Scalar, from_tensor
+from .statements import RETURN, Statements
+
+_DEPTH = 200
+_LIST_METHODS = frozenset({"append", "extend", "insert", "pop", "remove", "clear", "sort", "reverse", "copy", "index", "count"})
+_DICT_CHANGES = frozenset({"update", "pop", "popitem", "clear", "setdefault"})
+_SET_CHANGES = frozenset({"add", "discard", "remove", "pop", "clear", "update", "difference_update", "intersection_update"})
+# Modules of torch's whose `forward` only calls other modules.
+_CONTAINERS = (torch.nn.Sequential,)
+
+
+class Interpreter:
+    """One trace's interpreter.
+
+    Attributes:
+        notes: (what, why, location) of loops that were unrolled, and of functions that were left to Python.
+    """
+
+    def __init__(self, stand_in: Callable[[Any], Any]) -> None:
+        self.frames: list[Frame] = []
+        self.context = Context(self.location, stand_in)
+        self.notes: list[tuple[str, str, str]] = []
+        self.failed_at = ""  # where the function raised
+        self._statements: dict[int, Statements] = {}
+
+    def location(self) -> str:
+        """The user's line that is being interpreted."""
+        for frame in reversed(self.frames):
+            if locations.is_users(frame.code.co_filename):
+                return frame.location
+        return ""
+
+    def locate(self, error: Unsupported) -> None:
+        """Give `error` the current line if it has none."""
+        error.location = error.location or self.location()
+
+    def note_unrolled(self, what: str, error: Unsupported) -> None:
+        note = (what, f"unrolled: {error.message}" + (f" ({error.hint})" if error.hint else ""), error.location)
+        if note not in self.notes:
+            self.notes.append(note)
+
+    def run(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The result of `function(*args, **kwargs)`, and the end of the trace.
+
+        Raises:
+            Unsupported: it cannot be captured, with the user's line.
+        """
+        before, Scalar.context = Scalar.context, self.context
+        try:
+            result = self.escaping(self.call(function, list(args), kwargs, None))
+            self.context.finish()
+        except Unsupported as error:
+            self.locate(error)
+            raise
+        finally:
+            Scalar.context = before
+        return result
+
+    def escaping(self, value: Any) -> Any:
+        """A value that leaves interpreted code: lists with segments as plain lists."""
+        if isinstance(value, (Range, Unroll, Wrapped)):
+            raise Unsupported("an iterator leaves the compiled function")
+        if type(value) in (list, tuple):
+            items = [self.escaping(v) for v in lists.expanded(value)]
+            return value if all(a is b for a, b in zip(items, value, strict=False)) and len(items) == len(value) else type(value)(items)
+        if type(value) is dict:
+            items = {k: self.escaping(v) for k, v in value.items()}
+            return value if all(items[k] is v for k, v in value.items()) else items
+        return value
+
+    # ---- calls ----
+
+    def call(self, function: Any, args: list[Any], kwargs: dict[str, Any], caller: Frame | None) -> Any:
+        handler = builtin_calls.find(function)
+        if handler is not None:
+            return handler(self, *args, **kwargs)
+        function = library.find(function) or function
+        if function is super and not args:
+            return self._super(caller)
+        if isinstance(function, functools.partial):
+            return self.call(function.func, [*function.args, *args], {**function.keywords, **kwargs}, caller)
+        if isinstance(function, types.MethodType):
+            return self.call(function.__func__, [function.__self__, *args], kwargs, caller)
+        if isinstance(function, torch.nn.Module):
+            return self._module(function, args, kwargs, caller)
+        if isinstance(function, types.FunctionType):
+            return self._function(function, args, kwargs)
+        if isinstance(function, types.BuiltinMethodType) and not isinstance(
+            function.__self__, (types.ModuleType, type(None), type)
+        ):
+            return self._method(function, function.__self__, function.__name__, args, kwargs)
+        if isinstance(function, type):
+            return self.context.created(self._native(function, args, kwargs))
+        compiled = getattr(type(function), "interpreted", None)  # what `jic.compile` made: its function is interpreted
+        if compiled is not None:
+            return self.call(function.fn, args, kwargs, caller)
+        return self._native(function, args, kwargs)
+
+    def _native(self, function: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
+        return function(*map(self._given, args), **{k: self._given(v) for k, v in kwargs.items()})
+
+    def _given(self, value: Any) -> Any:
+        """An argument of a function that is not interpreted."""
+        return self.escaping(value) if type(value) in (list, tuple, dict) else value
+
+    def _function(self, function: types.FunctionType, args: list[Any], kwargs: dict[str, Any]) -> Any:
+        if not locations.is_users(function.__code__.co_filename) and not library.is_interpreted(function):
+            return self._native(function, args, kwargs)
+        try:
+            node = source.syntax_of(function.__code__)
+        except NotInterpretable as error:
+            self._note_left(function, str(error))
+            return self._native(function, args, kwargs)
+        if len(self.frames) >= _DEPTH:
+            raise Unsupported(f"calls nest deeper than {_DEPTH}", hint="a recursion must end by a condition that is known while tracing")
+        if self.context.regions and sum(f.code is function.__code__ for f in self.frames) > 3:
+            raise Unsupported(
+                f"{function.__name__} calls itself under a condition that is only known at run time", hint="write it as a loop"
+            )
+        frame = Frame(self.context, function)
+        self._bind(frame, function, args, kwargs)
+        mark = self.context.journal.mark, self.context.mark()
+        try:
+            return self._interpret(frame, node)
+        except NotInterpretable as error:
+            self._note_left(function, str(error))
+        self.context.journal.undo(mark[0])
+        self.context.erase(mark[1])
+        return self._native(function, args, kwargs)
+
+    def _interpret(self, frame: Frame, node: source.FunctionNode) -> Any:
+        statements = self.statements(frame)
+        self.frames.append(frame)
+        try:
+            if isinstance(node, ast.Lambda):
+                return statements.value(node.body)
+            flow = statements.block(node.body)
+        except (Unsupported, Again) as error:
+            if isinstance(error, Unsupported):
+                self.locate(error)
+            raise
+        except Exception:
+            self.failed_at = self.failed_at or self.location()
+            raise
+        finally:
+            self.frames.pop()
+            self._statements.pop(id(frame), None)
+        value = frame.variables.get(RETURN, UNDEFINED)
+        if flow.certain:
+            return None if value is UNDEFINED else value
+        # Where it did not return it ends without a value; a raise gives up the call anyway.
+        if "next" in flow.kinds and "return" in flow.kinds:
+            raise Unsupported("the function returns a value in some cases only, and None in others")
+        return None if value is UNDEFINED else value
+
+    def _note_left(self, function: types.FunctionType, why: str) -> None:
+        code = function.__code__
+        note = (function.__name__, f"runs as it is while tracing: {why}", f"{code.co_filename}:{code.co_firstlineno}")
+        if note not in self.notes:
+            self.notes.append(note)
+
+    @staticmethod
+    def _bind(frame: Frame, function: types.FunctionType, args: list[Any], kwargs: dict[str, Any]) -> None:
+        bound = inspect.signature(function, follow_wrapped=False).bind(*args, **kwargs)
+        bound.apply_defaults()
+        for name, value in bound.arguments.items():
+            if name in frame.cells:
+                frame.cells[name].cell_contents = value
+            else:
+                frame.variables[name] = value
+
+    def statements(self, frame: Frame) -> Statements:
+        found = self._statements.get(id(frame))
+        if found is None or found.frame is not frame:
+            found = self._statements[id(frame)] = Statements(self, frame)
+        return found
+
+    def define(self, node: source.FunctionNode, frame: Frame) -> types.FunctionType:
+        """The function that a `def` or `lambda` makes: a real one, over the frame's cells."""
+        outermost = frame
+        while outermost.outer is not None:
+            outermost = outermost.outer
+        code = source.inner_code(frame.code, node)
+        missing = [name for name in code.co_freevars if name not in outermost.cells]
+        if missing:
+            raise NotInterpretable(f"a function in a comprehension that uses its variable {missing[0]}")
+        evaluate = self.statements(frame).value
+        defaults = tuple(evaluate(d) for d in node.args.defaults)
+        keywords = {
+            a.arg: evaluate(d) for a, d in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True) if d is not None
+        }
+        closure = tuple(outermost.cells[name] for name in code.co_freevars)
+        made = types.FunctionType(code, frame.function.__globals__, code.co_name, defaults or None, closure)
+        made.__kwdefaults__ = keywords or None
+        made.__qualname__ = code.co_qualname
+        made.__module__ = frame.function.__module__
+        return self.context.created(made)
+
+    def _super(self, frame: Frame | None) -> Any:
+        if frame is None or "__class__" not in frame.cells:
+            raise NotInterpretable("super() outside a method")
+        first = frame.code.co_varnames[0]
+        return super(frame.cells["__class__"].cell_contents, frame.load(first))
+
+    def _module(self, module: torch.nn.Module, args: list[Any], kwargs: dict[str, Any], caller: Frame | None) -> Any:
+        compiled = getattr(module, "compiled", None)
+        if compiled is not None and hasattr(type(compiled), "interpreted"):
+            return self.call(compiled.fn, args, kwargs, caller)
+        if type(module).__call__ is not torch.nn.Module.__call__ or _has_hooks(module):
+            return self._native(module, args, kwargs)
+        layer = library.find_module(module)
+        if layer is not None and args and isinstance(args[0], torch.Tensor):
+            return self.call(layer, [module, *args], kwargs, caller)
+        forward = module.forward
+        code = getattr(getattr(forward, "__func__", None), "__code__", None)
+        if code is None or not (locations.is_users(code.co_filename) or type(module) in _CONTAINERS):
+            return self._native(module, args, kwargs)
+        if type(module) in _CONTAINERS:
+            value = args[0]
+            for child in module:
+                value = self.call(child, [value], {}, caller)
+            return value
+        return self.call(forward, args, kwargs, caller)
+
+    # ---- methods of containers, which change them ----
+
+    def _method(self, function: Any, owner: Any, name: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
+        if isinstance(owner, torch.Tensor):
+            if name == "item":
+                return from_tensor(owner)
+            if name == "tolist" and owner.dim() == 0:
+                return from_tensor(owner)
+            return self._native(function, args, kwargs)
+        if type(owner) is list and name in _LIST_METHODS:
+            return self._list_method(owner, name, args, kwargs)
+        if isinstance(owner, dict) and name in _DICT_CHANGES or isinstance(owner, set) and name in _SET_CHANGES:
+            self.changes(owner)
+            return function(*args, **kwargs)
+        if isinstance(owner, (dict, str, bytes, tuple, set, frozenset)) or isinstance(owner, type):
+            found = self._native(function, args, kwargs)
+            return self.context.created(found) if name == "copy" else found
+        if not isinstance(owner, (int, float, complex, range)) and type(owner).__module__ in ("collections", "builtins"):
+            self.changes(owner)
+        return self._native(function, args, kwargs)
+
+    def _list_method(self, owner: list[Any], name: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
+        if name == "append":
+            return self.append(owner, args[0])
+        if name == "extend":
+            return self.extend(owner, args[0])
+        if name == "copy":
+            return self.context.created(list(owner))
+        if name not in ("index", "count"):
+            self.changes(owner)
+        if lists.has_segment(owner):
+            owner[:] = lists.expanded(owner)
+        return getattr(owner, name)(*args, **kwargs)
+
+    def append(self, owner: list[Any], value: Any) -> None:
+        self.changes(owner)
+        owner.append(value)
+
+    def extend(self, owner: list[Any], values: Any) -> None:
+        self.changes(owner)
+        owner.extend(list(values) if lists.has_segment(values) else self.iterate(values))
+
+    def changes(self, owner: Any, key: Any = None) -> None:
+        """A container is about to be changed: note what it holds.
+
+        Raises:
+            Unsupported: it outlives the call, which a graph cannot change, or it is of a kind that cannot be taken back.
+        """
+        if not self.context.is_created(owner):
+            raise Unsupported(
+                f"a {type(owner).__name__} that was made outside the compiled function is changed",
+                hint="return the new values, or copy it first",
+                effect=True,
+            )
+        if type(owner) is list:
+            self.context.journal.note(Place("list", owner))
+        elif type(owner) is dict:
+            existing = key is not None and key in owner
+            self.context.journal.note(Place("item", owner, key) if existing else Place("dict", owner))
+        elif type(owner) is set:
+            self.context.journal.note(Place("set", owner))
+        elif self.context.regions:
+            raise Unsupported(f"a {type(owner).__name__} is changed in control flow that is compiled", hint="use a list or dict")
+
+    def changes_attribute(self, owner: Any, name: str) -> None:
+        """An attribute is about to be assigned."""
+        if isinstance(owner, (type, types.ModuleType)) or not hasattr(owner, "__dict__"):
+            raise Unsupported(f"an attribute of {owner!r} is assigned", effect=True)
+
+    def writes(self, tensor: torch.Tensor) -> None:
+        """`tensor` is about to be written to in place."""
+        self.context.writes(tensor)
+
+    # ---- iteration and attributes ----
+
+    def iterate(self, value: Any) -> Iterator[Any]:
+        """The items of `value`, one by one."""
+        if isinstance(value, Segment):
+            return iter(value.expand())
+        if lists.has_segment(value):
+            return iter(lists.expanded(value))
+        if isinstance(value, Range) and isinstance(value.length, Scalar):
+            raise Unsupported("a loop whose number of steps is only known at run time cannot be unrolled")
+        if isinstance(value, Range):
+            return iter([value.item(i) for i in range(value.length)])
+        if isinstance(value, Scalar):
+            raise TypeError(f"'{value.kind.__name__}' object is not iterable")
+        return iter(value)
+
+    def attribute(self, owner: Any, name: str) -> Any:
+        if isinstance(owner, Scalar):
+            if name in ("real", "numerator") and owner.kind is not float:
+                return owner
+            if name == "is_integer":
+                return owner.is_integer
+            raise Unsupported(f"the attribute {name} of a Python {owner.kind.__name__} that is only known at run time")
+        if isinstance(owner, Range) and name in ("start", "stop", "step"):
+            return getattr(owner, name)
+        if isinstance(owner, dict) or not self._is_users_property(owner, name):
+            return self.context.defined(getattr(plain(owner) if type(owner) is tuple else owner, name), name)
+        return self.call(inspect.getattr_static(type(owner), name).fget, [owner], {}, None)
+
+    @staticmethod
+    def _is_users_property(owner: Any, name: str) -> bool:
+        found = inspect.getattr_static(type(owner), name, None) if not isinstance(owner, torch.Tensor) else None
+        return isinstance(found, property) and isinstance(found.fget, types.FunctionType) and locations.is_users(found.fget.__code__.co_filename)
+
+
+def _has_hooks(module: torch.nn.Module) -> bool:
+    import torch.nn.modules.module as m
+
+    groups = (
+        module._backward_hooks, module._backward_pre_hooks, module._forward_hooks, module._forward_pre_hooks,
+        m._global_backward_hooks, m._global_backward_pre_hooks, m._global_forward_hooks, m._global_forward_pre_hooks,
+    )  # fmt: skip
+    return any(groups)

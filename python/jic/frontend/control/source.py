@@ -1,0 +1,117 @@
+"""The syntax tree of a Python function, found through its code object."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import linecache
+import types
+from collections.abc import Iterator
+
+from .errors import NotInterpretable
+
+FunctionNode = ast.FunctionDef | ast.Lambda
+# Code with these runs as it is: the interpreter leaves such functions to Python.
+_LEFT_TO_PYTHON = (
+    *(ast.Yield, ast.YieldFrom, ast.Await, ast.AsyncFor, ast.AsyncWith, ast.AsyncFunctionDef),
+    *(ast.ClassDef, ast.Match, ast.TryStar),
+)
+
+
+@functools.lru_cache(maxsize=512)
+def _functions(path: str, stamp: int) -> dict[tuple[str, int], list[FunctionNode]]:
+    """The functions of a file by name and first line, which for decorated ones is the first decorator's."""
+    text = "".join(linecache.getlines(path))
+    found: dict[tuple[str, int], list[FunctionNode]] = {}
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError) as error:
+        raise NotInterpretable(f"the source in {path} does not parse") from error
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Lambda):
+            found.setdefault(("<lambda>", node.lineno), []).append(node)
+        elif isinstance(node, ast.FunctionDef):
+            first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
+            found.setdefault((node.name, first), []).append(node)
+    return found
+
+
+@functools.lru_cache(maxsize=4096)
+def syntax_of(code: types.CodeType) -> FunctionNode:
+    """The syntax tree of the function that runs `code`.
+
+    Raises:
+        NotInterpretable: no source (REPL, `exec`), a generator or coroutine, source that has changed, or statements that
+            the interpreter leaves to Python.
+    """
+    if code.co_flags & 0x2A0:  # CO_GENERATOR, CO_COROUTINE, CO_ASYNC_GENERATOR
+        raise NotInterpretable("a generator or coroutine")
+    linecache.checkcache(code.co_filename)
+    lines = linecache.getlines(code.co_filename)
+    if not lines:
+        raise NotInterpretable("its source is not available")
+    candidates = _functions(code.co_filename, hash(tuple(lines))).get((code.co_name, code.co_firstlineno), [])
+    matching = [node for node in candidates if _parameters(node) == code.co_varnames[: _parameter_count(code)]]
+    if len(matching) > 1:
+        matching = [node for node in matching if _covers(node, code)]
+    if len(matching) != 1:
+        raise NotInterpretable("its source is not available, or has changed since it was loaded")
+    for node in _own_nodes(matching[0]):
+        if isinstance(node, _LEFT_TO_PYTHON):
+            raise NotInterpretable(f"it holds {_name_of(node)}")
+    return matching[0]
+
+
+def _name_of(node: ast.AST) -> str:
+    names = {ast.ClassDef: "a class definition", ast.Match: "a match statement"}
+    return names.get(type(node), type(node).__name__)
+
+
+def _own_nodes(function: FunctionNode) -> Iterator[ast.AST]:
+    """The nodes of the function's body, without those of functions inside it."""
+    pending: list[ast.AST] = list(function.body) if isinstance(function, ast.FunctionDef) else [function.body]
+    while pending:
+        node = pending.pop()
+        yield node
+        if not isinstance(node, (ast.FunctionDef, ast.Lambda)):
+            pending.extend(ast.iter_child_nodes(node))
+
+
+def _parameter_count(code: types.CodeType) -> int:
+    return code.co_argcount + code.co_kwonlyargcount + bool(code.co_flags & 4) + bool(code.co_flags & 8)
+
+
+def _parameters(node: FunctionNode) -> tuple[str, ...]:
+    """In the order of a code object's variables."""
+    a = node.args
+    rest = [x.arg for x in (a.vararg, a.kwarg) if x is not None]
+    return tuple([x.arg for x in (*a.posonlyargs, *a.args, *a.kwonlyargs)] + rest)
+
+
+def _covers(node: FunctionNode, code: types.CodeType) -> bool:
+    """Whether the code's instructions lie inside the node: tells lambdas of one line apart."""
+    if not isinstance(node, ast.Lambda):
+        return True
+    inside = [p for p in code.co_positions() if None not in p and p[:2] != (code.co_firstlineno, code.co_firstlineno)]
+    inside = inside or [p for p in code.co_positions() if None not in p and p[2] != p[3]]
+    first, last = (node.body.lineno, node.body.col_offset), (node.body.end_lineno, node.body.end_col_offset)
+    return bool(inside) and all(first <= (p[0], p[2]) and (p[1], p[3]) <= last for p in inside)
+
+
+def inner_code(code: types.CodeType, node: FunctionNode) -> types.CodeType:
+    """The code object, among the constants of `code`, of the function that `node` defines."""
+    name = "<lambda>" if isinstance(node, ast.Lambda) else node.name
+    lines = [node.lineno] if isinstance(node, ast.Lambda) else [node.lineno, *(d.lineno for d in node.decorator_list)]
+    found = [c for c in _codes(code) if c.co_name == name and c.co_firstlineno == min(lines) and _covers(node, c)]
+    if len(found) != 1:
+        raise NotInterpretable(f"the code of {name} is not found")
+    return found[0]
+
+
+def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
+    """Code objects of inner functions, also of those inside comprehensions."""
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield constant
+            if constant.co_name in ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"):
+                yield from _codes(constant)

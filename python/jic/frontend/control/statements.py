@@ -1,0 +1,541 @@
+"""Statements of interpreted code."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import importlib
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from . import indexing, lists
+from .branches import branch
+from .errors import NotInterpretable, Unsupported
+from .expressions import IN_PLACE, Expressions, binary, is_run_time, plain, subscript
+from .flow import NEXT, Flow
+from .frame import Frame
+from .iteration import Iterable, Unrolled, iterable_of
+from .journal import UNDEFINED, Place
+from .loops import Loop, Unstable
+from .scalar import Scalar
+
+if TYPE_CHECKING:
+    from .interpreter import Interpreter
+
+RETURN = "<return>"
+_UNROLLED_NUMBERS = 4096  # steps of a loop over numbers alone that Python may take while tracing
+
+
+class Statements:
+    """Runs the statements of one frame."""
+
+    def __init__(self, interpreter: Interpreter, frame: Frame) -> None:
+        self.interpreter, self.frame, self.context = interpreter, frame, interpreter.context
+        self.expressions = Expressions(interpreter, frame)
+        self.value = self.expressions.value
+
+    def block(self, statements: list[ast.stmt]) -> Flow:
+        """Run statements one after the other; returns where control goes after them."""
+        for number, statement in enumerate(statements):
+            flow = self.statement(statement)
+            if flow is NEXT:
+                continue
+            rest = statements[number + 1 :]
+            if flow.certain or not flow.goes_on or not rest:
+                if flow.certain and flow.goes_on:
+                    continue
+                return flow
+            code = flow.code
+            assert isinstance(code, Scalar)
+            goes_on = Scalar(bool, code.tensor == 0)
+            left = Flow(code, flow.kinds - {"next"})
+            return branch(self.context, goes_on, lambda rest=rest: self.block(rest), lambda left=left: left, "what follows an if")
+        return NEXT
+
+    def statement(self, node: ast.stmt) -> Flow:
+        self.frame.line = node.lineno
+        method = getattr(self, f"_{type(node).__name__}", None)
+        if method is None:
+            raise NotInterpretable(f"a statement {type(node).__name__}")
+        return method(node) or NEXT
+
+    # ---- simple statements ----
+
+    def _Expr(self, node: ast.Expr) -> None:
+        self.value(node.value)
+
+    def _Pass(self, node: ast.Pass) -> None:
+        pass
+
+    def _Global(self, node: ast.Global) -> None:
+        pass
+
+    def _Nonlocal(self, node: ast.Nonlocal) -> None:
+        pass
+
+    def _Break(self, node: ast.Break) -> Flow:
+        return Flow.of("break")
+
+    def _Continue(self, node: ast.Continue) -> Flow:
+        return Flow.of("continue")
+
+    def _Return(self, node: ast.Return) -> Flow:
+        value = None if node.value is None else self.value(node.value)
+        self.context.journal.write(Place("var", self.frame, RETURN), value)
+        return Flow.of("return")
+
+    def _Assign(self, node: ast.Assign) -> None:
+        value = self.value(node.value)
+        for target in node.targets:
+            self.assign(target, value)
+
+    def _AnnAssign(self, node: ast.AnnAssign) -> None:
+        if node.value is not None:
+            self.assign(node.target, self.value(node.value))
+
+    def _AugAssign(self, node: ast.AugAssign) -> None:
+        target = node.target
+        if isinstance(target, ast.Name):
+            old = self.value(ast.copy_location(ast.Name(target.id, ast.Load()), target))
+            self.assign(target, self._combined(node.op, old, self.value(node.value)))
+        elif isinstance(target, ast.Attribute):
+            owner = self.value(target.value)
+            name = self.expressions._mangled(target.attr)
+            old = self.interpreter.attribute(owner, name)
+            self._set_attribute(owner, name, self._combined(node.op, old, self.value(node.value)))
+        else:
+            assert isinstance(target, ast.Subscript)
+            owner, index = self.value(target.value), self.value(target.slice)
+            old = subscript(self.interpreter, owner, index)
+            self._set_item(owner, index, self._combined(node.op, old, self.value(node.value), isinstance(owner, torch.Tensor)))
+
+    def _combined(self, op: ast.operator, old: Any, value: Any, in_tensor: bool = False) -> Any:
+        """`old op= value`. Parts of tensors are not changed through a view: the result is stored into the whole anyway."""
+        if in_tensor and isinstance(old, torch.Tensor) and self.context.regions:
+            from .expressions import _BINARY
+
+            new = binary(_BINARY, op, old, value)
+            if isinstance(new, torch.Tensor) and not torch.can_cast(new.dtype, old.dtype):
+                raise RuntimeError(f"result type {new.dtype} can't be cast to the desired output type {old.dtype}")
+            return new
+        if type(old) is list and isinstance(op, ast.Add):
+            self.interpreter.extend(old, value)
+            return old
+        if type(old) in (dict, set) or not isinstance(old, (torch.Tensor, int, float, bool, complex, str, bytes, tuple, Scalar)):
+            self.interpreter.changes(old)
+        return binary(IN_PLACE, op, old, value)
+
+    def _Delete(self, node: ast.Delete) -> None:
+        for target in node.targets:
+            if isinstance(target, ast.Name):
+                self.frame.store(target.id, UNDEFINED)
+            elif isinstance(target, ast.Attribute):
+                owner = self.value(target.value)
+                self.interpreter.changes_attribute(owner, target.attr)
+                self.context.journal.write(Place("attr", owner, target.attr), UNDEFINED)
+            elif isinstance(target, ast.Subscript):
+                owner, index = self.value(target.value), self.value(target.slice)
+                self.interpreter.changes(owner)
+                if lists.has_segment(owner):
+                    owner[:] = lists.expanded(owner)
+                del owner[index]
+
+    def _Assert(self, node: ast.Assert) -> None:
+        test = self.expressions.test(node.test)
+        if isinstance(test, Scalar):
+            self.context.give_up(~test.tensor, "an assertion fails")
+        elif not test:
+            raise AssertionError(self.value(node.msg)) if node.msg is not None else AssertionError()
+
+    def _Raise(self, node: ast.Raise) -> Flow:
+        if self.context.regions:
+            self.context.give_up(True, "an exception is raised")
+            return Flow.of("raise")
+        if node.exc is None:
+            raise NotInterpretable("a bare raise")
+        error = self.value(node.exc)
+        if node.cause is not None:
+            raise error from self.value(node.cause)
+        raise error
+
+    def _Import(self, node: ast.Import) -> None:
+        for alias in node.names:
+            module = importlib.import_module(alias.name)
+            root = module if alias.asname else importlib.import_module(alias.name.partition(".")[0])
+            self.frame.store(alias.asname or alias.name.partition(".")[0], root)
+
+    def _ImportFrom(self, node: ast.ImportFrom) -> None:
+        package = self.frame.function.__globals__.get("__package__")
+        module = importlib.import_module("." * node.level + (node.module or ""), package)
+        for alias in node.names:
+            if alias.name == "*":
+                raise NotInterpretable("import *")
+            value = getattr(module, alias.name, None)
+            if value is None:
+                value = importlib.import_module(f"{module.__name__}.{alias.name}")
+            self.frame.store(alias.asname or alias.name, value)
+
+    def _FunctionDef(self, node: ast.FunctionDef) -> None:
+        function = self.interpreter.define(node, self.frame)
+        for decorator in reversed(node.decorator_list):
+            function = self.interpreter.call(self.value(decorator), [function], {}, self.frame)
+        self.frame.store(node.name, function)
+
+    # ---- assignment ----
+
+    def assign(self, target: ast.expr, value: Any) -> None:
+        if isinstance(target, ast.Name):
+            self.frame.store(target.id, value)
+        elif isinstance(target, (ast.Tuple, ast.List)):
+            self._unpack(target.elts, value)
+        elif isinstance(target, ast.Starred):
+            self.assign(target.value, value)
+        elif isinstance(target, ast.Attribute):
+            self._set_attribute(self.value(target.value), self.expressions._mangled(target.attr), value)
+        elif isinstance(target, ast.Subscript):
+            self._set_item(self.value(target.value), self.value(target.slice), value)
+        else:
+            raise NotInterpretable(f"an assignment to {type(target).__name__}")
+
+    def _unpack(self, targets: list[ast.expr], value: Any) -> None:
+        items = list(self.interpreter.iterate(value))
+        star = next((i for i, t in enumerate(targets) if isinstance(t, ast.Starred)), None)
+        if star is None:
+            if len(items) != len(targets):
+                many = "too many values" if len(items) > len(targets) else "not enough values"
+                raise ValueError(f"{many} to unpack (expected {len(targets)}, got {len(items)})")
+        else:
+            after = len(targets) - star - 1
+            if len(items) < star + after:
+                raise ValueError(f"not enough values to unpack (expected at least {star + after}, got {len(items)})")
+            items[star : len(items) - after] = [self.context.created(items[star : len(items) - after])]
+        for target, item in zip(targets, items, strict=True):
+            self.assign(target, item)
+
+    def _set_attribute(self, owner: Any, name: str, value: Any) -> None:
+        if isinstance(owner, torch.Tensor) or isinstance(getattr(type(owner), name, None), property):
+            if self.context.regions:
+                raise Unsupported(f"{type(owner).__name__}.{name} is assigned in control flow")
+            setattr(owner, name, value)
+            return
+        self.interpreter.changes_attribute(owner, name)
+        if isinstance(owner, torch.nn.Module) and isinstance(value, (torch.nn.Module, torch.nn.Parameter)):
+            raise Unsupported(f"a parameter or submodule of {type(owner).__name__} is assigned", effect=True)
+        if type(owner).__setattr__ not in (object.__setattr__, torch.nn.Module.__setattr__):
+            raise Unsupported(f"{type(owner).__name__} has its own __setattr__")
+        self.context.journal.write(Place("attr", owner, name), value)
+
+    def _set_item(self, owner: Any, index: Any, value: Any) -> None:
+        if isinstance(owner, torch.Tensor):
+            if indexing.has_scalar(index):
+                self.interpreter.writes(owner)
+                indexing.set_(self.context, self.context.swapped(owner), index, plain(value))
+            else:
+                owner[index] = plain(value)
+            return
+        if lists.has_segment(owner):
+            self.context.journal.note(Place("list", owner))
+            owner[:] = lists.expanded(owner)
+        if isinstance(index, Scalar):
+            raise Unsupported(
+                f"an item of a {type(owner).__name__} is assigned at a place that is only known at run time",
+                hint="use a tensor",
+            )
+        self.interpreter.changes(owner, index)
+        owner[index] = value
+
+    # ---- if, with, try ----
+
+    def _If(self, node: ast.If) -> Flow:
+        test = self.expressions.test(node.test)
+        if not isinstance(test, Scalar):
+            return self.block(node.body if test else node.orelse)
+        self.frame.line = node.lineno
+        return branch(self.context, test, lambda: self.block(node.body), lambda: self.block(node.orelse))
+
+    def _With(self, node: ast.With) -> Flow:
+        with contextlib.ExitStack() as stack:
+            for item in node.items:
+                value = stack.enter_context(self.value(item.context_expr))
+                if item.optional_vars is not None:
+                    self.assign(item.optional_vars, value)
+            return self.block(node.body)
+
+    def _Try(self, node: ast.Try) -> Flow:
+        if self.context.regions:
+            raise Unsupported("try in control flow that is compiled", hint="move it out of the loop or branch")
+        flow = NEXT
+        try:
+            try:
+                flow = self.block(node.body)
+            except Exception as error:
+                handler = self._handler(node.handlers, error)
+                if handler is None:
+                    raise
+                if handler.name:
+                    self.frame.store(handler.name, error)
+                flow = self.block(handler.body)
+            else:
+                if flow is NEXT:
+                    flow = self.block(node.orelse)
+        finally:
+            last = self.block(node.finalbody)
+        if not flow.certain and node.finalbody:
+            raise Unsupported("finally after a return that is only taken at run time")
+        return flow if last is NEXT else last
+
+    def _handler(self, handlers: list[ast.ExceptHandler], error: Exception) -> ast.ExceptHandler | None:
+        for handler in handlers:
+            if handler.type is None or isinstance(error, self.value(handler.type)):
+                return handler
+        return None
+
+    # ---- loops ----
+
+    def _For(self, node: ast.For) -> Flow:
+        source = self.value(node.iter)
+        self.frame.line = node.lineno
+        iterable = iterable_of(self.context, source)
+        line = node.lineno
+
+        def step() -> Flow:
+            return self.block(node.body)
+
+        stored = {n.id for s in node.body for n in ast.walk(s) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+        flow = self._loop(node.target, iterable, source, step, f"the loop at line {line}", stored)
+        return self._after_loop(flow, node.orelse)
+
+    def comprehension(self, target: ast.expr, iterable: Any, step: Callable[[], None], unroll: bool) -> None:
+        """Run `step` for each item of `iterable`."""
+        found = None if unroll else iterable_of(self.context, iterable)
+
+        def body() -> Flow:
+            step()
+            return NEXT
+
+        self._loop(target, found, iterable, body, f"the comprehension at line {self.frame.line}", set())
+
+    def _after_loop(self, flow: Flow, orelse: list[ast.stmt]) -> Flow:
+        if orelse:
+            if "break" not in flow.kinds:
+                if flow is NEXT:
+                    return self.block(orelse)
+                assert isinstance(flow.code, Scalar)
+                goes_on = Scalar(bool, flow.code.tensor == 0)
+                return branch(self.context, goes_on, lambda: self.block(orelse), lambda: flow)
+            if isinstance(flow.code, Scalar):
+                finished = Scalar(bool, flow.code.tensor == 0)
+                left = flow.without("break")
+                return branch(self.context, finished, lambda: self.block(orelse), lambda: left)
+        return flow.without("break")
+
+    def _loop(
+        self,
+        target: ast.expr,
+        iterable: Iterable | None,
+        source: Any,
+        step: Callable[[], Flow],
+        what: str,
+        stored: set[str],
+    ) -> Flow:
+        """The flow after a `for` loop, in which `break` is still a break."""
+        if iterable is not None and (iterable.forced or not isinstance(iterable.length, int) or iterable.length > 2):
+            mark = self.context.journal.mark, self.context.mark()
+            try:
+                try:
+                    return self._compiled_loop(target, iterable, 0, step, what, stored, True)
+                except Unrolled:
+                    self._forget(mark)
+                flow = self._python_only(target, source, step, mark)
+                if flow is not None:
+                    return flow
+                return self._compiled_loop(target, iterable, 0, step, what, stored, True, numbers=True)
+            except Unsupported as error:
+                self.interpreter.locate(error)
+                if iterable.forced or not isinstance(iterable.length, int) or error.effect:
+                    raise
+                self._forget(mark)
+                self.interpreter.note_unrolled(what, error)
+        return self._unrolled_loop(target, source, step)
+
+    def _compiled_loop(
+        self,
+        target: ast.expr,
+        iterable: Iterable,
+        start: int,
+        step: Callable[[], Flow],
+        what: str,
+        stored: set[str],
+        peel: bool,
+        numbers: bool = False,
+    ) -> Flow:
+        """One loop op for items from `start` on."""
+        count = iterable.length - start
+        if isinstance(count, int) and count <= 0:
+            return NEXT
+        names = _plain_names(target)
+        counted = isinstance(count, int)
+        owned = names if counted and not names & stored else set()
+
+        def body(number: Any) -> Flow:
+            self.assign(target, iterable.item(number + start))
+            return step()
+
+        targets = frozenset(self.frame.place(n) for n in owned)
+        loop = Loop(self.context, body, count, what=what, targets=targets)
+        line = self.frame.line
+        try:
+            flow = loop.trace()
+        except Unstable as error:
+            if not (peel and counted):
+                raise
+            self.frame.line = line
+            return self._peeled(target, iterable, start, step, what, stored, error)
+        if loop.only_numbers and counted and count <= _UNROLLED_NUMBERS and not (iterable.forced or numbers):
+            raise Unrolled
+        if owned and counted:
+            if flow is not NEXT:
+                # left early: the target is what it was then; trace again with it carried
+                return self._compiled_again(target, iterable, start, step, what)
+            self.assign(target, iterable.item(iterable.length - 1))
+        return flow
+
+    def _compiled_again(self, target: ast.expr, iterable: Iterable, start: int, step: Any, what: str) -> Flow:
+        return self._compiled_loop(target, iterable, start, step, what, _plain_names(target), True)
+
+    def _peeled(
+        self, target: ast.expr, iterable: Iterable, start: int, step: Any, what: str, stored: set[str], error: Unstable
+    ) -> Flow:
+        """The first step by itself, then the loop over the others."""
+        self.assign(target, iterable.item(start))
+        flow = step().without("continue")
+        if flow is not NEXT:
+            raise error
+        return self._compiled_loop(target, iterable, start + 1, step, what, stored, start == 0)
+
+    def _forget(self, mark: tuple[int, Any]) -> None:
+        self.context.journal.undo(mark[0])
+        self.context.erase(mark[1])
+
+    def _python_only(
+        self, target: ast.expr, source: Any, step: Callable[[], Flow], mark: tuple[int, Any]
+    ) -> Flow | None:
+        """Take the steps of a loop over numbers; None, and nothing done, if they turn out to depend on tensors."""
+        for item in self.interpreter.iterate(source):
+            self.assign(target, item)
+            flow = step().without("continue")
+            if not flow.certain or self.context.mark() is not mark[1]:
+                self._forget(mark)
+                return None
+            if flow is not NEXT:
+                return flow
+        return NEXT
+
+    def _unrolled_loop(self, target: ast.expr, source: Any, step: Callable[[], Flow]) -> Flow:
+        items: Iterator[Any] = iter(self.interpreter.iterate(source))
+        for item in items:
+            self.assign(target, item)
+            flow = step().without("continue")
+            if flow is NEXT:
+                continue
+            if flow.certain or not flow.goes_on:
+                return flow
+            rest = list(items)
+            return self._rest(flow, lambda: self._unrolled_loop(target, rest, step))
+        return NEXT
+
+    def _While(self, node: ast.While) -> Flow:
+        what = f"the loop at line {node.lineno}"
+        first_line = node.lineno
+
+        def test() -> Any:
+            self.frame.line = first_line
+            return self.expressions.test(node.test)
+
+        def step() -> Flow:
+            return self.block(node.body)
+
+        def compiled() -> Flow:
+            loop = Loop(self.context, lambda number: step(), test=test, what=what)
+            flow = loop.trace()
+            if loop.only_numbers and not accept_numbers:
+                raise Unrolled
+            return flow
+
+        mark = self.context.journal.mark, self.context.mark()
+        accept_numbers = False
+        first = test()
+        if first is False:
+            return self._after_loop(NEXT, node.orelse)
+        self._forget(mark)
+        accept_numbers = isinstance(first, Scalar)
+        try:
+            try:
+                return self._after_loop(compiled(), node.orelse)
+            except Unrolled:
+                self._forget(mark)
+            flow = self._python_only_while(test, step, mark)
+            if flow is None:
+                accept_numbers = True
+                flow = compiled()
+            return self._after_loop(flow, node.orelse)
+        except Unsupported as error:
+            self.interpreter.locate(error)
+            if isinstance(first, Scalar) or error.effect:
+                raise
+            self._forget(mark)
+            self.interpreter.note_unrolled(what, error)
+        # The condition is Python's own so far: take the steps one by one.
+        return self._after_loop(self._unrolled_while(test, step, what), node.orelse)
+
+    def _python_only_while(
+        self, test: Callable[[], Any], step: Callable[[], Flow], mark: tuple[int, Any]
+    ) -> Flow | None:
+        """As `_python_only`; None also where there are very many steps."""
+        for _ in range(_UNROLLED_NUMBERS):
+            if test() is False:
+                return NEXT
+            flow = step().without("continue")
+            if not flow.certain or self.context.mark() is not mark[1]:
+                break
+            if flow is not NEXT:
+                return flow
+        self._forget(mark)
+        return None
+
+    def _unrolled_while(self, test: Callable[[], Any], step: Callable[[], Flow], what: str) -> Flow:
+        while True:
+            found = test()
+            if isinstance(found, Scalar):
+                return Loop(self.context, lambda number: step(), test=test, what=what).trace()
+            if not found:
+                return NEXT
+            self.context.count_call()
+            flow = step().without("continue")
+            if flow is NEXT:
+                continue
+            if flow.certain or not flow.goes_on:
+                return flow
+            return self._rest(flow, lambda: self._unrolled_while(test, step, what))
+
+    def _rest(self, flow: Flow, others: Callable[[], Flow]) -> Flow:
+        """The flow after a step that may have left the loop at run time, and the other steps if it did not."""
+        assert isinstance(flow.code, Scalar)
+        left = Flow(flow.code, flow.kinds - {"next"})
+        goes_on = Scalar(bool, flow.code.tensor == 0)
+        return branch(self.context, goes_on, others, lambda: left, "the rest of a loop")
+
+
+def _plain_names(target: ast.expr) -> set[str]:
+    """The variables of a loop target made of names and tuples; nothing for other targets."""
+    if isinstance(target, ast.Name):
+        return {target.id}
+    if isinstance(target, (ast.Tuple, ast.List)):
+        parts = [_plain_names(t) for t in target.elts]
+        return set().union(*parts) if all(parts) else set()
+    return set()
+
+
+__all__ = ["RETURN", "Statements", "is_run_time"]
