@@ -161,7 +161,7 @@ def traced_of(graph: GraphModule, names: list[str]) -> Traced:
         CaptureError: it holds what cannot be compiled.
     """
     for node in graph.graph.nodes:
-        node.meta["location"] = node.meta.get("stack_trace") or ""
+        node.meta.setdefault("location", "")
         _check_values(node)
     graph, mutations = remove_mutations(graph)
     inputs = [InputSource("argument", name, index=i) for i, name in enumerate(names)]

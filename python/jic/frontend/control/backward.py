@@ -26,8 +26,11 @@ from torch.fx import GraphModule, Node
 from torch.fx import traceback as fx_traceback
 from torch.fx.experimental.proxy_tensor import make_fx
 
+from ..mutation import remove_mutations
+from .fission import split_accumulators
 from .markers import ops
-from .regions import Construct, constructs, parse
+from .prune import erase_dead
+from .regions import Construct, constructs, parse, trip_count
 from .structured import Runner, look_up
 
 Body = Callable[[Tensor, Sequence[Tensor], Sequence[Tensor]], Sequence[Tensor]]
@@ -78,6 +81,11 @@ def backward_graph(
                 with value.fake_mode:
                     examples.append(torch.empty(value.shape, dtype=value.dtype, device=value.device))
         graph = make_fx(gradients, tracing_mode="fake", _allow_non_fake_inputs=True)(*examples)
+    for node in graph.graph.nodes:
+        node.meta["location"] = node.meta.get("stack_trace") or ""
+    graph, _ = remove_mutations(graph)  # its inputs are written to by nobody
+    erase_dead(graph)
+    split_accumulators(graph)
     return graph, present
 
 
@@ -88,30 +96,6 @@ def why_not(graph_module: GraphModule) -> tuple[str, str]:
             error = _refused(construct)
             return str(error), error.location
     return "", ""
-
-
-def trip_count(loop: Construct) -> int | None:
-    """The trip count of a loop, if it does not depend on inputs or on other loops."""
-    with torch.no_grad():
-        value = _constant(loop.begin.args[0])
-    return None if value is None else max(0, int(value))
-
-
-def _constant(argument: Any) -> Any:
-    """The value of a node that depends on no input; None for another."""
-    if not isinstance(argument, Node):
-        return argument
-    if argument.op == "get_attr":
-        return getattr(argument.graph.owning_module, str(argument.target))
-    if argument.op != "call_function" or not isinstance(argument.target, torch._ops.OpOverload):
-        return None
-    if argument.target.namespace == "jic" or torch.Tag.nondeterministic_seeded in argument.target.tags:
-        return None
-    values = {n: _constant(n) for n in argument.all_input_nodes}
-    if any(v is None for v in values.values()):
-        return None
-    args, kwargs = look_up((argument.args, argument.kwargs), values)
-    return argument.target(*args, **kwargs)
 
 
 def _refused(construct: Construct) -> NotDifferentiable:

@@ -122,3 +122,27 @@ def has_effect(node: Node) -> bool:
 
 def draws_random_numbers(node: Node) -> bool:
     return isinstance(node.target, torch._ops.OpOverload) and torch.Tag.nondeterministic_seeded in node.target.tags
+
+
+def trip_count(loop: Construct) -> int | None:
+    """The trip count of a loop, if it does not depend on inputs or on other loops."""
+    with torch.no_grad():
+        value = _constant(loop.begin.args[0])
+    return None if value is None else max(0, int(value))
+
+
+def _constant(argument: Any) -> Any:
+    """The value of a node that depends on no input; None for another."""
+    if not isinstance(argument, Node):
+        return argument
+    if argument.op == "get_attr":
+        return getattr(argument.graph.owning_module, str(argument.target))
+    if argument.op != "call_function" or not isinstance(argument.target, torch._ops.OpOverload):
+        return None
+    if argument.target.namespace == "jic" or torch.Tag.nondeterministic_seeded in argument.target.tags:
+        return None
+    values = {n: _constant(n) for n in argument.all_input_nodes}
+    if any(v is None for v in values.values()):
+        return None
+    args, kwargs = torch.fx.map_arg((argument.args, argument.kwargs), values.__getitem__)
+    return argument.target(*args, **kwargs)
