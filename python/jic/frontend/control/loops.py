@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from .branches import select
-from .context import Context, Region, ops
+from .context import Context, Region, ops, storage_of
 from .errors import Again, Unsupported
 from .flow import NEXT, Flow
 from .journal import UNDEFINED, Place
@@ -189,8 +189,6 @@ class _Attempt:
         condition = goes_on.tensor if isinstance(goes_on, Scalar) else constant(goes_on)
         handed = [number.tensor, code.tensor, *self._next(number, at_test=True)]
         values = ops.while_cond(condition, [context.swapped(t) for t in handed])
-        for tensor in values:
-            context.made(tensor)
         number, code, carried = self._header(values)
         self._enter(carried, number, again=True)
         flow = loop.body(number).without("continue")
@@ -252,11 +250,11 @@ class _Attempt:
         """Give every place its value in a step."""
         context, plan, region = self.context, self.plan, self.region
         for tensor in carried:
-            context.made(tensor)
+            context.enters(tensor)
         values = iter(carried)
         for place, spec in plan.carried.items():
             tensors = [next(values) for _ in leaf_specs(spec)]
-            region.carried |= {t.untyped_storage()._cdata for t in tensors}
+            region.carried |= {storage_of(t) for t in tensors}
             undefined = self.before[place] is UNDEFINED and spec.kind != "maybe" and not again
             context.journal.write(place, UNDEFINED if undefined else rebuild(spec, iter(tensors)))
         for place, step in plan.steps.items():
@@ -413,8 +411,8 @@ class _Attempt:
 
     def _no_aliases(self, tensors: list[torch.Tensor]) -> None:
         """Two carried values must not share memory that the body writes to."""
-        written = {self.region.versions[id(t)][1].untyped_storage()._cdata for t in self.plan.written}
-        own = [t.untyped_storage()._cdata for t in tensors]
+        written = {storage_of(self.region.versions[id(t)][1]) for t in self.plan.written}
+        own = [storage_of(t) for t in tensors]
         others = own[: len(own) - len(self.plan.written)]
         if any(storage in written for storage in others):
             raise Unsupported(
