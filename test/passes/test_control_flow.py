@@ -20,7 +20,7 @@ CONTEXT = dialects.context()
 PASSES = (
     *("jic-constant-fold", "jic-algebraic-simplify", "jic-fold-views", "jic-cse", "jic-dead-code-elimination"),
     *("jic-simplify-ifs", "jic-simplify-loops", "jic-if-to-select", "jic-loop-invariant-code-motion"),
-    "jic-sink-into-regions",
+    *("jic-while-to-loop", "jic-sink-into-regions"),
 )
 # What a block may hold once its kernels are formed.
 FORMED = {"fused", "reshape", "constant", "aten_call", "loop", "while", "if", "bail", "yield", "condition"}

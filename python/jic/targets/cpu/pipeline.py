@@ -8,7 +8,7 @@ SIMPLIFY = (
     "jic-constant-fold,jic-algebraic-simplify,jic-strength-reduce,jic-fold-views,jic-cse,jic-dead-code-elimination"
 )
 # Nothing below changes a program without control flow.
-CONTROL_FLOW = "jic-simplify-ifs,jic-simplify-loops,jic-if-to-select,jic-loop-invariant-code-motion"
+CONTROL_FLOW = "jic-simplify-ifs,jic-simplify-loops,jic-while-to-loop,jic-if-to-select,jic-loop-invariant-code-motion"
 
 
 def stages(fusion_strategy: str = "default", max_fusion_size: int = 64) -> dict[str, str]:
