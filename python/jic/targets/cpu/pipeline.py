@@ -19,7 +19,7 @@ def stages(fusion_strategy: str = "default", max_fusion_size: int = 64) -> dict[
         "decompose": "jic-fold-conv-batch-norm,jic-decompose,jic-conv-layout,jic-conv-to-matmul",
         "loops": "jic-simplify-loops,jic-loop-invariant-code-motion",
         "simplify again": SIMPLIFY,
-        "prepare fusion": "jic-if-to-select,jic-loop-invariant-code-motion,jic-sink-into-regions",
+        "prepare fusion": "jic-loop-invariant-code-motion,jic-sink-into-regions",
         "fusion": fusion_pipeline(fusion_strategy, max_fusion_size),
         "clean up": "jic-dead-code-elimination",
     }
