@@ -171,7 +171,7 @@ class _Attempt:
         zero = constant(0)
         values = ops.while_begin([zero, zero.clone(), *self._inits()])
         context.regions.append(self.region)
-        number, code, carried = self._header(values)
+        number, code, carried = self._header(values, tested=False)
         self._enter(carried, number)
         goes_on: Any = True
         if plan.exits:
@@ -199,18 +199,17 @@ class _Attempt:
         new_code = flow.code.tensor if isinstance(flow.code, Scalar) else constant(flow.code)
         following = [(number + 1).tensor, new_code, *self._next(number)]
         results = ops.while_end([context.swapped(t) for t in following])
-        number, code, results = self._header(results)
+        number, code, results = self._header(results, tested=False)
         self._note_numbers()
         self._leave(results, number)
         if not plan.exits:
             return NEXT
         return Flow(code, plan.exits | {"next"})
 
-    def _header(self, values: list[torch.Tensor]) -> tuple[Scalar, Scalar, list[torch.Tensor]]:
+    def _header(self, values: list[torch.Tensor], tested: bool = True) -> tuple[Scalar, Scalar, list[torch.Tensor]]:
         number, code, *carried = values
         last: Any = self.loop.trip_count
-        # At the test the number may be the count itself; what the count bounds is used only after it.
-        high = last - 1 if isinstance(last, int) else 1 << 61
+        high = last - tested if isinstance(last, int) else 1 << 61
         return Scalar(int, number, (0, max(0, high))), Scalar(int, code, (0, 4)), carried
 
     # ---- into the body ----

@@ -386,7 +386,7 @@ class Statements:
 
         targets = frozenset(self.frame.place(n) for n in owned)
         loop = Loop(self.context, body, count, what=what, targets=targets)
-        line = self.frame.line
+        line, mark = self.frame.line, (self.context.journal.mark, self.context.mark())
         try:
             flow = loop.trace()
         except Unstable as error:
@@ -399,6 +399,7 @@ class Statements:
         if owned and counted:
             if flow is not NEXT:
                 # left early: the target is what it was then; trace again with it carried
+                self._forget(mark)
                 return self._compiled_loop(target, iterable, start, step, what, names, peel, numbers)
             self.assign(target, iterable.item(iterable.length - 1))
         return flow
