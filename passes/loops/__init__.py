@@ -1,1 +1,1 @@
-"""Passes on loops: what a counted loop computes for all its iterations at once leaves it."""
+"""Passes on loops and branches: what moves out of them, what becomes simpler, what becomes data flow."""
