@@ -363,7 +363,7 @@ PASSES = (
 
 @pytest.mark.parametrize("name", PASSES)
 def test_random_loops(name: str) -> None:
-    for seed in range(120):
+    for seed in range(60):
         module = random_loop(seed)
         changed = run_passes(module, name)
         inputs = tensors_for(TYPES, seed)
