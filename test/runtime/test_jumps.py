@@ -266,9 +266,19 @@ def test_other_python_threads_work_meanwhile(make_program):
     assert turns > 10
 
 
+ATEN = {
+    "op": "aten", "callee": "aten.neg.default", "arguments": [{"operand": 0}], "keywords": {}, "reason": "test",
+    "operands": [{"slot": ["input", 0], "dtype": F, "shape": [4]}], "results": [{"value": 0, "dtype": F, "shape": [4]}],
+    "location": "",
+}  # fmt: skip
+
+
 @pytest.mark.parametrize(
     "steps",
     [
+        [copy(("value", 0), ("output", 0), 16)],
+        [branch(("constant", 0), 2), ATEN, copy(("value", 0), ("output", 0), 16)],
+        [jump(2), ATEN, copy(("value", 0), ("output", 0), 16), jump(1)],
         [jump(-1)],
         [jump(2)],
         [branch(("input", 0), 10**12)],
@@ -288,6 +298,6 @@ def test_other_python_threads_work_meanwhile(make_program):
 )
 def test_malformed_steps(code, steps):
     inputs = [(F, (4,)), (F, (1,)), (F, (0,))]
-    manifest = manifest_of(inputs, [(F, (4,))], steps, workspace=128, constants=[[0, 8]])
+    manifest = manifest_of(inputs, [(F, (4,))], steps, workspace=128, constants=[[0, 8]], values=1)
     with pytest.raises(ArtifactError):
         Program(Artifact(manifest, code, b"12345678"))
