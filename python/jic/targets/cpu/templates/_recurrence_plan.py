@@ -13,7 +13,7 @@ from jic.errors import LoweringError
 
 from ...common.cost import TRANSCENDENTAL
 from ...common.evaluate import VIEWS
-from ...common.index import Index, Linear, identity, moved_to_start, offset
+from ...common.index import Index, Linear, identity, moved_to_start, offset, reshape_operand
 from ._recurrence_body import Body
 from ._recurrence_places import Place, Places, Reach, reach, scratch_element
 
@@ -75,6 +75,7 @@ class Plan:
         self.uniform = self._uniform()
         self.stacks = self._stacks()
         self.kept = {n for n in self.live if self.region.nodes[n].op in _KEPT}
+        self.kept |= {k for n in sorted(self.live) for k in self._merged(n)}
         while True:
             self._place()
             tasks = self._tasks()
@@ -125,6 +126,19 @@ class Plan:
             if number == argument and chain:
                 found[argument] = chain[::-1]
         return found
+
+    def _merged(self, number: int) -> list[int]:
+        """The operand of a reshape that merges dims: where it is not in memory, it must be put there."""
+        nodes = self.region.nodes
+        if nodes[number].op != "reshape":
+            return []
+        (source,) = nodes[number].operands
+        root = source
+        while nodes[root].op == "reshape":
+            (root,) = nodes[root].operands
+        if root < self.region.arguments or nodes[root].op in _KEPT or splits(nodes[source].shape, nodes[number].shape):
+            return []
+        return [source]
 
     def _place(self) -> None:
         body = self.body
@@ -398,3 +412,12 @@ class Plan:
                     if read == argument and (s > 0 or at != store.at):
                         return True
         return False
+
+
+def splits(source: tuple[int, ...], result: tuple[int, ...]) -> bool:
+    """Whether a reshape only splits dims, or adds and drops dims of size 1, so that indices into its operand are linear."""
+    try:
+        reshape_operand(source, result, identity(len(result)))
+    except LoweringError:
+        return False
+    return True
