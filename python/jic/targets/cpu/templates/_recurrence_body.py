@@ -27,7 +27,7 @@ class Body:
         results: for each result of the kernel the number of the carried value that it is.
         rows: the number of rows.
         dims: for each node that has one, the dim along which its rows lie.
-        weights: for each matmul node the position (0 or 1) of the operand that is the same in all steps.
+        weights: for each matmul node that is needed the position (0 or 1) of the operand that is the same in all steps.
     """
 
     region: Region
@@ -85,7 +85,6 @@ def parse(fused: ir.Operation) -> Body:
     if -1 in yielded:
         raise LoweringError("a recurrence kernel must yield results of its loop", location=source_line(fused))
     outputs = tuple(number[v] for v in body[-1].operands)
-    products = [number[op.results[0]] for op in body if op.name == "jic.matmul"]
     return Body(
         Region("recurrence", tuple(nodes), arguments + 1 + len(results), outputs),
         arguments,
@@ -94,5 +93,5 @@ def parse(fused: ir.Operation) -> Body:
         tuple(yielded),
         rows.size,
         {number[v]: d for v, d in rows.dims.items() if v in number},
-        dict(zip(products, rows.weights, strict=True)),
+        {number[v]: side for v, side in rows.weights.items()},
     )
