@@ -122,9 +122,7 @@ class DimClasses:
         elif name == "reshape":
             self._reshape(source, result, before, after)
 
-    def _reshape(
-        self, source: ir.Value, result: ir.Value, before: tuple[int, ...], after: tuple[int, ...]
-    ) -> None:
+    def _reshape(self, source: ir.Value, result: ir.Value, before: tuple[int, ...], after: tuple[int, ...]) -> None:
         places = {(prod(after[:j]), after[j]): j for j in range(len(after))}
         for i, size in enumerate(before):
             j = places.get((prod(before[:i]), size))

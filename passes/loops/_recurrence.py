@@ -154,9 +154,7 @@ def _weights(
     return found
 
 
-def _weight_operand(
-    op: ir.Operation, variant: set[ir.Value], dims: dict[ir.Value, int], batched: bool
-) -> int | None:
+def _weight_operand(op: ir.Operation, variant: set[ir.Value], dims: dict[ir.Value, int], batched: bool) -> int | None:
     result = op.results[0]
     if len(shape_of(result)) != 2 or str(result.type.element_type) not in _FLOATS:
         return None

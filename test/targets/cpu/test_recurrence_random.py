@@ -21,8 +21,11 @@ def shape_of(value: ir.Value) -> list[int]:
 class Both:
     """Builds a body op by op; run once with IR values and once, with the same choices, with torch tensors."""
 
-    def __init__(self, seed: int, batch: int, weights: list) -> None:
-        self.rng, self.batch, self.weights = random.Random(seed), batch, weights
+    def __init__(self, seed: int, batch: int, matmuls: bool) -> None:
+        self.rng, self.batch = random.Random(seed), batch
+        self.kinds = ["unary", "binary", "binary", "slice", "concat", "mean", "softmax", "reverse", "split"]
+        self.kinds += ["matmul"] * matmuls
+        self.weights_now: list = []
 
     def body(self, i, states: list, x, count: int, torch_side: bool) -> tuple[list, object]:
         self.t = torch_side
@@ -53,7 +56,7 @@ class Both:
 
     def random(self, pool: list):
         rng = self.rng
-        kind = rng.choice(["unary", "binary", "binary", "matmul", "slice", "concat", "mean", "softmax", "reverse", "split"])
+        kind = rng.choice(self.kinds)
         v = rng.choice(pool)
         width = self.shape(v)[1]
         if kind == "unary":
@@ -74,7 +77,7 @@ class Both:
             return v[:, start : start + size * step : step] if self.t else b.slice_(v, [0, start], end, [1, step])
         if kind == "concat":
             other = rng.choice(pool)
-            if width + self.shape(other)[1] > 60:
+            if width + self.shape(other)[1] > (60 if "matmul" in self.kinds else 6):
                 return v
             return torch.cat([v, other], 1) if self.t else b.concat([v, other], 1)
         if kind == "mean":
@@ -102,15 +105,25 @@ class Both:
 
 @pytest.mark.parametrize("seed", range(40))
 def test_random_recurrence(seed: int) -> None:
+    run(seed, [1, 2, 5, 16, 24, 33], True)
+
+
+@pytest.mark.parametrize("seed", range(100, 115))
+def test_random_recurrence_of_tiny_rows(seed: int) -> None:
+    """Without matmuls and with a few elements a row: scratch is laid out with rows side by side."""
+    run(seed, [1, 2, 3], False)
+
+
+def run(seed: int, choices: list[int], matmuls: bool) -> None:
     rng = random.Random(seed)
     torch.manual_seed(seed)
-    batch, trip = rng.choice([1, 2, 3, 8, 17, 33]), rng.choice([1, 2, 5])
-    widths = [rng.choice([1, 2, 5, 16, 24, 33]) for _ in range(rng.choice([1, 2, 3]))]
+    batch, trip = rng.choice([1, 2, 3, 8, 17, 33] if matmuls else [2, 15, 16, 17, 40, 100]), rng.choice([1, 2, 5])
+    widths = [rng.choice(choices) for _ in range(rng.choice([1, 2, 3]))]
     weights = [[rng.choice([3, 16, 20]), rng.choice([2, 17, 48])] for _ in range(2)]
-    shapes = [[batch, w] for w in widths] + [[batch, trip, 4]] + weights
+    shapes: list[list[int]] = [[batch, w] for w in widths] + [[batch, trip, 4 if matmuls else 2]] + weights
     count = rng.randrange(2, 9)
     # with one row there is no batch dim, and a loop without a matmul is then left alone
-    made = Both(seed, batch, weights)
+    made = Both(seed, batch, matmuls)
 
     def step(i, *values):
         states, x, made.weights_now = list(values[: len(widths)]), values[len(widths)], values[len(widths) + 1 :]

@@ -192,7 +192,9 @@ class Block:
         reduced_lane = not along_rows and bool(inner) and inner[-1][0] == last
         lane = rows if along_rows else last
 
-        def combine(variables: dict[Variable, ir.Value], mask: ir.Value | None, state: list[ir.Value]) -> list[ir.Value]:
+        def combine(
+            variables: dict[Variable, ir.Value], mask: ir.Value | None, state: list[ir.Value]
+        ) -> list[ir.Value]:
             evaluator = self.evaluator(variables, lane, width, mask)
             value = evaluator.memory.as_vector(evaluator.value(operand, index))
             position = Linear.of(dims[-1]) if accumulator.arg else Linear()
@@ -264,6 +266,14 @@ class Block:
 def init_task(plan: Plan, argument: int, init: int) -> Task:
     """A task that writes a first value to the place of carried value `argument`."""
     return _move(plan, init, argument, plan.places.at[argument].buffer, plan.places.at[argument].element, None)
+
+
+def cache_task(plan: Plan, argument: int) -> Task:
+    """A task that copies a kernel argument to its place in scratch."""
+    place = plan.places.at[argument]
+    task = _move(plan, argument, argument, place.buffer, place.element, None)
+    task.target = argument
+    return task
 
 
 def result_task(plan: Plan, argument: int, buffer: int) -> Task:

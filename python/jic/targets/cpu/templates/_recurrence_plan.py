@@ -56,12 +56,13 @@ class Copy:
 
 class Plan:
     """Attributes:
-        places: where everything lies. Buffers are the kernel's arguments, its results, `temps`, and the `scratch` ones.
-        uniform: nodes that are scalars and the same for all rows; they are computed at the start of a step.
-        scratch: (node, element) of each scratch buffer, in order of buffer numbers.
-        temps: carried values that are updated in place in a temporary buffer because the kernel does not return them.
-        stages: in order; the tasks of one stage are pointwise over one space, or it is one other task.
-        copies: what is left to do at the end of a step.
+    places: where everything lies. Buffers are the kernel's arguments, its results, `temps`, and the `scratch` ones.
+    uniform: nodes that are scalars and the same for all rows; they are computed at the start of a step.
+    scratch: (node, element) of each scratch buffer, in order of buffer numbers.
+    cached: kernel arguments that are copied to scratch first.
+    temps: carried values that are updated in place in a temporary buffer because the kernel does not return them.
+    stages: in order; the tasks of one stage are pointwise over one space, or it is one other task.
+    copies: what is left to do at the end of a step.
     """
 
     def __init__(self, body: Body, packed: int, columns: int = 0) -> None:
@@ -144,8 +145,9 @@ class Plan:
         body = self.body
         results = len(body.results)
         self.places = Places(body, max(1, self.columns), bool(self.columns))
+        self.cached = self._cached()
         for number in range(body.arguments):
-            if number not in self.uniform:
+            if number not in self.uniform and number not in self.cached:
                 self.places.at[number] = Place(number, body.node(number).element, True)
         self.temps: list[int] = []
         for k, argument in enumerate(body.carried):
@@ -161,8 +163,25 @@ class Plan:
         for argument in body.carried:
             if argument not in self.stacks and argument not in self.uniform:
                 self._scratch_place(argument)
-        for number in sorted(self.kept):
+        for number in (*sorted(self.cached), *sorted(self.kept)):
             self._scratch_place(number)
+
+    def _cached(self) -> set[int]:
+        """Arguments that every step reads whole, where rows lie side by side: from memory each would be a gather."""
+        if not self.columns:
+            return set()
+        sliced: set[int] = set()
+        for number in self.live:
+            if self.region.nodes[number].op == "dynamic_slice":
+                source = self.region.nodes[number].operands[0]
+                while self.region.nodes[source].op in VIEWS:
+                    source = self.region.nodes[source].operands[0]
+                sliced.add(source)
+        read = {k for n in self.live for k in self.region.nodes[n].operands}
+        return {
+            n for n in range(self.body.arguments)
+            if n in self.body.dims and n in read and n not in sliced and n not in self.body.inits
+        }  # fmt: skip
 
     def _scratch_place(self, number: int) -> None:
         self.places.at[number] = Place(self._scratch(number), scratch_element(self.body.node(number)), False)
@@ -208,14 +227,18 @@ class Plan:
                     moved = moved_to_start(self.region, update, index)
                     place = self.places.at[argument]
                     at = offset(nodes[argument].shape, moved)
-                    task = pointwise(part, self._target(part), Store(place.buffer, at, place.element), self._rows(part, argument))
+                    task = pointwise(
+                        part, self._target(part), Store(place.buffer, at, place.element), self._rows(part, argument)
+                    )
                     task.reach.starts.add(update)
                     task.carried.append(argument)
             else:
                 part, index = self._peel(value)
                 place = self.places.at[argument]
                 at = self.places.local_offset(nodes[argument].shape, body.dims.get(argument), index)
-                task = pointwise(part, self._target(part), Store(place.buffer, at, place.element), self._rows(part, argument))
+                task = pointwise(
+                    part, self._target(part), Store(place.buffer, at, place.element), self._rows(part, argument)
+                )
                 task.carried.append(argument)
         for task in tasks.values():
             self._walk(task)
@@ -271,8 +294,10 @@ class Plan:
         task.reach.starts |= starts
 
     def computed(self, tasks: list[Task]) -> frozenset[int]:
-        """The nodes that pointwise tasks compute and keep."""
-        return frozenset(t.node for t in tasks if t.target == t.node and t.node >= self.region.arguments)
+        """The nodes that pointwise tasks compute and keep, or copy to scratch."""
+        return frozenset(
+            t.node for t in tasks if t.target == t.node and (t.node >= self.region.arguments or t.node in self.cached)
+        )
 
     def rows_operand(self, matmul: int) -> int:
         return self.region.nodes[matmul].operands[1 - self.body.weights[matmul]]
