@@ -1,7 +1,8 @@
 """Which dims of a loop body's values are one and the same dim, that every op leaves as it is.
 
-The dims of all values are elements of a union-find. An op unifies a dim of its operand with the dim of its result that runs over the
-same positions one by one; a dim that an op mixes (reduces, contracts, slices, shifts) is blocked, and so is its whole class.
+The dims of all values are elements of a union-find. An op unifies a dim of its operand with the dim of its result that
+runs over the same positions one by one; a dim that an op mixes (reduces, contracts, slices, shifts) is blocked, and so
+is its whole class.
 """
 
 from __future__ import annotations

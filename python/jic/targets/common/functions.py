@@ -13,7 +13,6 @@ from torch_mlir import ir
 
 from . import ops
 
-
 # The least number whose tanh the approximation gives as 1.
 TANH_ONE = 7.90531110763549805
 

@@ -1,4 +1,4 @@
-"""The body of a recurrence kernel as plain data: one `Region` whose arguments are the kernel's, the step's number, and the carried values."""
+"""The body of a recurrence kernel as plain data: one `Region` for a step."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Body:
     """One step.
 
     Attributes:
-        region: arguments are the kernel's arguments, then the step's number, then the carried values; outputs are the carried values' next ones.
-            Constants and views outside the loop are among the nodes.
+        region: arguments are the kernel's arguments, then the step's number, then the carried values; outputs are the
+            carried values' next ones. Constants and views outside the loop are among the nodes.
         arguments: the number of kernel arguments.
         trip: the node of the trip count, an argument or a constant.
         inits: the nodes of the first values of the carried values.

@@ -8,16 +8,17 @@ from dataclasses import dataclass, field
 from torch_mlir import ir
 
 from ...common import ops
-from ...common.index import Index, Linear, Variable, identity, offset, start_limit, start_variable
 from ...common.evaluate import normal
+from ...common.index import Index, Linear, Variable, identity, offset, start_limit, start_variable
 from ...common.memory import Memory
 from ..functions import CpuFunctions
 from ..machine import Machine
 from . import _gemm_ops as g
 from ._accumulate import Accumulator
 from ._recurrence_body import Body
+from ._recurrence_order import Store, Task
 from ._recurrence_places import FIRST_ROW, Places, Reach, StepEvaluator, merge_axes, reach
-from ._recurrence_plan import Plan, Store, Task
+from ._recurrence_plan import Plan
 from ._tasks import lanes_loop, when
 
 Lanes = Callable[[ir.Value, ir.Value | None, list[ir.Value]], Sequence[ir.Value]]
@@ -283,7 +284,7 @@ def result_task(plan: Plan, argument: int, buffer: int) -> Task:
 
 def _move(plan: Plan, node: int, like: int, buffer: int, element: str, whole: bool | None) -> Task:
     shape = plan.body.node(like).shape
-    place = plan.places.at[like] if like in plan.places.at else None
+    place = plan.places.at.get(like)
     index = identity(len(shape))
     if whole or place is None or place.whole:
         at = offset(shape, index)

@@ -1,7 +1,7 @@
 """A recurrence's matrix products: weights packed once before the loop, and rows times weights in every step.
 
-The packed weights are panels of a few vectors of columns, one row of a panel for each k; the last panel may be narrower. So a step
-reads them in order, and a product of the block's rows is one pass over them.
+The packed weights are panels of a few vectors of columns, one row of a panel for each k; the last panel may be
+narrower. So a step reads them in order, and a product of the block's rows is one pass over them.
 """
 
 from __future__ import annotations

@@ -1,13 +1,12 @@
 """The stages of one step of a recurrence: what is computed together, in which order, and where it is kept.
 
-A stage is a matmul, a reduction, or a walk over one iteration space that computes several values. A value is kept in scratch if a matmul or
-a reduction makes it, if a matmul reads it, or if it is expensive and several stages need it; all else is computed where it is read. The next
-value of a carried one is written over the old one where nothing reads that any more.
+A stage is a matmul, a reduction, or a walk over one iteration space that computes several values. A value is kept in
+scratch if a matmul or a reduction makes it, if a matmul reads it, or if it is expensive and several stages need it; all
+else is computed where it is read. The next value of a carried one is written over the old one where nothing reads that
+any more.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass, field
 
 from jic.errors import LoweringError
 
@@ -15,43 +14,10 @@ from ...common.cost import TRANSCENDENTAL
 from ...common.evaluate import VIEWS
 from ...common.index import Index, Linear, identity, moved_to_start, offset, reshape_operand
 from ._recurrence_body import Body
-from ._recurrence_places import Place, Places, Reach, reach, scratch_element
+from ._recurrence_order import Copy, Store, Task, order
+from ._recurrence_places import Place, Places, reach, scratch_element
 
 _KEPT = ("matmul", "reduce", "concat")
-
-
-@dataclass(frozen=True)
-class Store:
-    """The value at the point goes to `offset` of buffer `buffer`, as `element`."""
-
-    buffer: int
-    at: Linear
-    element: str
-
-
-@dataclass
-class Task:
-    """Something that a step computes: `node`, over the space of its own shape. `target` is the node that it is (a part of)."""
-
-    kind: str
-    node: int
-    target: int
-    stores: list[Store] = field(default_factory=list)
-    reach: Reach = field(default_factory=Reach)
-    carried: list[int] = field(default_factory=list)
-    rows: int | None = None
-
-    def space(self, body: Body) -> tuple[tuple[int, ...], int | None]:
-        return body.node(self.node).shape, self.rows
-
-
-@dataclass
-class Copy:
-    """At the end of a step, `elements` a row from one scratch buffer to another."""
-
-    source: int
-    target: int
-    node: int
 
 
 class Plan:
@@ -82,7 +48,7 @@ class Plan:
             tasks = self._tasks()
             more = self._unreadable(tasks)
             if not more:
-                self.stages = self._order(tasks)
+                self.stages = order(tasks, self.kept, self.places)
                 more = self._shared()
             if not more:
                 break
@@ -325,74 +291,7 @@ class Plan:
                     found.add(self.rows_operand(task.node))
         return found - self.kept
 
-    # ---- order ----
-
-    def _order(self, tasks: list[Task]) -> list[list[Task]]:
-        left, stages = list(tasks), []
-        makers: dict[int, set[int]] = {}
-        for number, task in enumerate(tasks):
-            if task.target in self.kept:
-                makers.setdefault(task.target, set()).add(number)
-        number_of = {id(t): i for i, t in enumerate(tasks)}
-        needs = {
-            id(t): {m for read, _ in t.reach.read for m in makers.get(read, ())} - {number_of[id(t)]} for t in tasks
-        }
-        done: set[int] = set()
-
-        def emit(stage: list[Task]) -> None:
-            stages.append(stage)
-            for task in stage:
-                done.add(number_of[id(task)])
-                left.remove(task)
-
-        while left:
-            ready = [t for t in left if needs[id(t)] <= done]
-            heavy = [t for t in ready if t.kind != "pointwise"]
-            if heavy:
-                for task in heavy:
-                    emit([task])
-                continue
-            if not ready:
-                raise LoweringError("the values of a recurrence depend on each other in a circle")
-            wanted = {m for t in left for m in needs[id(t)]}
-            # first what others wait for; a carried value's next one as late as that, so that it can replace the old one
-            first = next((t for t in ready if number_of[id(t)] in wanted), ready[0])
-            waiting = {read for t in left if t not in ready for read, _ in t.reach.read}
-            group = [first]
-            space = first.space(self.body)
-            for task in ready:
-                postponed = any(c in waiting for c in task.carried) and number_of[id(task)] not in wanted
-                if task is not first and task.space(self.body) == space and not postponed:
-                    group.append(task)
-            emit(self._grow(group, left, needs, number_of, done))
-        return stages
-
-    def _grow(self, group: list[Task], left: list[Task], needs, number_of, done) -> list[Task]:
-        """Add tasks of the same space that need a member's value where the point is."""
-        space = group[0].space(self.body)
-        growing = True
-        while growing:
-            growing = False
-            inside = {number_of[id(t)] for t in group}
-            for task in left:
-                if task in group or task.kind != "pointwise" or task.space(self.body) != space:
-                    continue
-                missing = needs[id(task)] - done
-                if missing and missing <= inside and self._at_the_point(task, group):
-                    group.append(task)
-                    growing = True
-        return group
-
-    def _at_the_point(self, task: Task, group: list[Task]) -> bool:
-        for member in group:
-            if member.target not in self.kept or member.target != member.node:
-                continue
-            reads = {at for read, at in task.reach.read if read == member.target}
-            shape = self.region.nodes[member.node].shape
-            own = self.places.offset(member.node, self.places.at[member.node], identity(len(shape)))
-            if reads - {own}:
-                return False
-        return not any(m.target != m.node and any(r == m.target for r, _ in task.reach.read) for m in group)
+    # ---- stages ----
 
     def _shared(self) -> set[int]:
         """Expensive nodes that several stages would compute."""

@@ -9,8 +9,9 @@
           rows of the block, from scratch to scratch
       carried values to the results
 
-Nothing but the inputs that a step reads and the outputs it stacks leaves the thread's caches. A task is a few rows; the kernel works on all
-the rows of its range of tasks at once, so that the weights are read once a step however the rows are split over threads.
+Nothing but the inputs that a step reads and the outputs it stacks leaves the thread's caches. A task is a few rows; the
+kernel works on all the rows of its range of tasks at once, so that the weights are read once a step however the rows
+are split over threads.
 """
 
 from __future__ import annotations
