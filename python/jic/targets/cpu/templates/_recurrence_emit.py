@@ -97,6 +97,7 @@ class Block:
         stores = [s for t in tasks for s in t.stores]
         offsets = [*(p for _, p in found.loads), *(s.at for s in stores)]
         width = self._width(found, [t.node for t in tasks])
+        ahead = self._ahead(found.loads)
 
         def point(variables: dict[Variable, ir.Value], lane: Variable | None, mask: ir.Value | None) -> None:
             evaluator = self.evaluator(variables, lane, width, mask, computed)
@@ -104,8 +105,21 @@ class Block:
             for task, value in zip(tasks, values, strict=True):
                 for store in task.stores:
                     evaluator.memory.store(store.buffer, store.at, value, store.element)
+            if lane is not None and mask is None:
+                for buffer, at in ahead:
+                    if at.coefficient(lane) == 1:
+                        evaluator.memory.prefetch(buffer, at)
 
         self._walk(shape, rows, offsets, found.positional, width, point)
+
+    def _ahead(self, loads: list[tuple[int, Linear]]) -> list[tuple[int, Linear]]:
+        """What the next step will read where this one reads `loads`: it comes into the cache while matmuls run."""
+        found = []
+        for buffer, at in dict.fromkeys(loads):
+            stride = sum(at.coefficient(v) * d for v, d in self.plan.directions.items())
+            if stride:
+                found.append((buffer, at + stride))
+        return found
 
     def _width(self, found: Reach, roots: list[int]) -> int:
         elements = [self.body.node(n).element for n in (*found.inner, *roots, *(n for n, _ in found.read))]

@@ -12,7 +12,8 @@ from jic.errors import LoweringError
 
 from ...common.cost import TRANSCENDENTAL
 from ...common.evaluate import VIEWS
-from ...common.index import Index, Linear, identity, moved_to_start, offset, reshape_operand
+from ...common.index import Index, Linear, Variable, identity, moved_to_start, offset, reshape_operand, start_variable
+from ._recurrence_affine import affine
 from ._recurrence_body import Body
 from ._recurrence_order import Copy, Store, Task, order
 from ._recurrence_places import Place, Places, reach, scratch_element
@@ -54,6 +55,7 @@ class Plan:
                 break
             self.kept |= more
         self._finish_states()
+        self.directions = self._directions()
 
     # ---- what there is ----
 
@@ -304,6 +306,17 @@ class Plan:
             n for n, c in count.items()
             if c > 1 and self.region.nodes[n].op in TRANSCENDENTAL and (n in rows or not rows) and n not in self.kept
         }  # fmt: skip
+
+    def _directions(self) -> dict[Variable, int]:
+        """For the start of each dynamic slice by how much it grows from one step to the next, where that is known."""
+        found: dict[Variable, int] = {}
+        if not self.body.weights:
+            return found  # no time passes between two steps: the hardware is as early
+        for number in {n for stage in self.stages for task in stage for n in task.reach.starts}:
+            position = affine(self.body, self.region.nodes[number].operands[-1])
+            if position is not None:
+                found[start_variable(self.region, number)] = position[0]
+        return found
 
     # ---- carried values ----
 

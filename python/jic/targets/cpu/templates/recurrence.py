@@ -200,7 +200,7 @@ def _one_block(
     for number in sorted(plan.cached):
         block.pointwise([cache_task(plan, number)])
     for argument, init in zip(body.carried, body.inits, strict=True):
-        if argument not in plan.uniform and not covers(body, plan, argument):
+        if argument not in plan.uniform and not covers(body, plan.stacks.get(argument, ())):
             block.pointwise([init_task(plan, argument, init)])
     trip = ops.op("arith.index_cast", [block.uniform[body.trip]], ops.index_type())
     constants = dict(block.uniform)
