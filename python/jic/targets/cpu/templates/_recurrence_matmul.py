@@ -24,6 +24,10 @@ from ._recurrence_body import Body
 from ._recurrence_emit import Block
 from .pointwise import buffer_types
 
+# Rows of a panel by which one row's product, which does little else than read weights, runs ahead of itself: measured on a
+# Zen 5 core, 45 bytes a cycle come from the second-level cache then, and 32 without.
+_AHEAD = 16
+
 
 @dataclass(frozen=True)
 class Product:
@@ -168,11 +172,14 @@ def emit(block: Block, p: Product, packed: ir.Value) -> None:
             return memory.load(buffer, position, p.element)
 
         def load_b(j: int, k: g.Index) -> ir.Value:
-            return g.load(packed, g.add(base, g.add(g.mul(k, len(widths) * lanes), j * lanes)), lanes)
+            at = g.add(base, g.add(g.mul(k, len(widths) * lanes), j * lanes))
+            if p.rows == 1:
+                g.prefetch(packed, g.add(at, _AHEAD * len(widths) * lanes))
+            return g.load(packed, at, lanes)
 
         zero = g.zero(lanes, ops.element_type(p.element))
         sums = emit_micro_kernel(
-            height, len(widths), 0, p.k, [zero] * (height * len(widths)), load_a, load_b, _unroll(height * len(widths))
+            height, len(widths), 0, p.k, [zero] * (height * len(widths)), load_a, load_b, 4 if p.rows == 1 else 2
         )
         place = plan.places.at[p.node]
         for i in range(height):
@@ -212,10 +219,6 @@ def emit(block: Block, p: Product, packed: ir.Value) -> None:
             panel(g.mul(number, p.k * width), g.mul(number, width), [p.lanes] * p.vectors)
     if p.tail:
         panel(p.panels * p.k * width, p.panels * width, p.tail)
-
-
-def _unroll(accumulators: int) -> int:
-    return 2 if accumulators >= 12 else 4
 
 
 def _rows_access(block: Block, p: Product) -> tuple[int, Linear]:
