@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 class LoadError(RuntimeError): ...
+class Bailout(Exception): ...
 
 class Program:
     timing: bool
@@ -13,7 +14,7 @@ class Program:
         constants: bytes,
         ranges: Sequence[tuple[int, int]],
         sizes: tuple[int, int, int, int, int],
-        steps: tuple[tuple[Any, ...], ...],
+        steps: tuple[tuple[tuple[Any, ...], int], ...],
         call_aten: Callable[..., Any],
         externals: Mapping[str, int],
     ) -> None: ...

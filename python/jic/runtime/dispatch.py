@@ -241,6 +241,8 @@ class Variant:
         program: what runs, with `inputs` (numbers of the call's tensors) as its inputs. Inputs that are not contiguous
             are copied first.
         callable: what is called with the call's own arguments instead of a program.
+        bail: what is called with the call's own arguments when the program gives up; its outputs are dropped then, and nothing is
+            copied. Without it the call raises `Bailout`.
         result: what the call returns.
         copies: (output, tensor) pairs; the output's values are copied into the tensor after the run. Such a variant
             does not match when the tensor shares memory with another one of the call.
@@ -255,6 +257,7 @@ class Variant:
     captured: Sequence[Captured] = ()
     program: Program | None = None
     callable: Callable[..., Any] | None = None
+    bail: Callable[..., Any] | None = None
     inputs: Sequence[int] = ()
     result: ResultSpec = Constant(None)
     copies: Sequence[tuple[int, int]] = ()
@@ -289,6 +292,7 @@ class Variant:
             ),
             "program": None if self.program is None else self.program.native,
             "callable": self.callable,
+            "bail": self.bail,
             "inputs": tuple(self.inputs),
             "outputs": outputs,
             "result": _result(self.result),

@@ -19,6 +19,7 @@ namespace jic {
 namespace {
 
 PyTypeObject *program_type;
+PyObject *bailout_type;
 
 // How a call's result is built from output tensors, the call's own tensors and constants.
 struct ResultPlan {
@@ -121,6 +122,7 @@ struct Variant {
   };
   std::vector<Captured> captured;
   PyObject *callable = nullptr;  // instead of a program
+  PyObject *bail = nullptr;      // when the program gives up
   Program *program = nullptr;
   std::vector<int> inputs;  // the program's, as tensor numbers
   std::vector<OutputSpec> outputs;
@@ -138,7 +140,8 @@ struct Variant {
   bool matches(PyObject *const *args, size_t count, PyObject *names, Found &found) const;
   // Whether a tensor that is written back shares memory with another: eager would have seen the new values in both.
   bool overlaps(const Found &found) const;
-  PyObject *run(Found &found) const;
+  // Null with a Python error set, or with `*gave_up` set: then nothing has happened that the caller could see.
+  PyObject *run(Found &found, const Step **gave_up) const;
 };
 
 PyObject *field(PyObject *dict, const char *name) {
@@ -173,6 +176,10 @@ Variant::Variant(PyObject *d) {
     if (!PyCallable_Check(c)) throw SpecError("a variant's callable cannot be called");
     callable = references.keep(c);
     return;
+  }
+  if (PyObject *b = field(d, "bail"); b != Py_None) {
+    if (!PyCallable_Check(b)) throw SpecError("what a variant calls when its program gives up cannot be called");
+    bail = references.keep(b);
   }
   PyObject *p = field(d, "program");
   if (!PyObject_TypeCheck(p, program_type)) throw SpecError("a variant needs a program or a callable");
@@ -267,7 +274,7 @@ struct Temporaries {
   }
 };
 
-PyObject *Variant::run(Found &found) const {
+PyObject *Variant::run(Found &found, const Step **gave_up) const {
   size_t n_in = inputs.size(), n_out = outputs.size();
   auto **in = static_cast<void **>(alloca((n_in + 1) * sizeof(void *)));
   auto **out = static_cast<void **>(alloca((n_out + 1) * sizeof(void *)));
@@ -292,7 +299,7 @@ PyObject *Variant::run(Found &found) const {
   }
   bool ok = have == n_out;
   if (!ok) PyErr_NoMemory();
-  ok = ok && program->run(in, out);
+  ok = ok && program->run(in, out, gave_up) == Outcome::done;
   if (!ok) {
     for (size_t i = 0; i < have; ++i) pool_tensor_discard(made[i]);
     return nullptr;
@@ -368,9 +375,13 @@ PyObject *dispatcher_call(PyObject *object, PyObject *const *args, size_t flags,
     if (variant->callable) return PyObject_Vectorcall(variant->callable, args, count, names);
     // While the program runs without the GIL, other code could drop the last reference to a tensor in a list or a module.
     for (size_t k = 0; k < n; ++k) Py_INCREF(objects[k]);
-    PyObject *answer = variant->run(found);
+    const Step *gave_up = nullptr;
+    PyObject *answer = variant->run(found, &gave_up);
     for (size_t k = 0; k < n; ++k) Py_DECREF(objects[k]);
-    return answer;
+    if (!gave_up) return answer;
+    if (variant->bail) return PyObject_Vectorcall(variant->bail, args, count, names);
+    PyErr_SetString(bailout_type, gave_up->message.c_str());
+    return nullptr;
   }
   return call_miss(self, args, count, names);
 }
@@ -489,7 +500,8 @@ PyTypeObject type_object = {PyVarObject_HEAD_INIT(nullptr, 0)};
 
 }  // namespace
 
-PyObject *dispatcher_type(PyObject *of_programs) {
+PyObject *dispatcher_type(PyObject *of_programs, PyObject *bailout) {
+  bailout_type = Py_NewRef(bailout);
   program_type = reinterpret_cast<PyTypeObject *>(Py_NewRef(of_programs));
   PyTypeObject &t = type_object;
   t.tp_name = "jic.runtime._native.Dispatcher";

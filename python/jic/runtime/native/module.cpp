@@ -6,7 +6,9 @@
 #include <nanobind/stl/unordered_map.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <cstring>
+#include <stdexcept>
 
 #include "dispatcher.h"
 #include "parallel.h"
@@ -19,6 +21,10 @@ using namespace nb::literals;
 using namespace jic;
 
 namespace {
+
+struct Bailout : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
 
 struct Builder {
   Program &program;
@@ -67,6 +73,18 @@ struct Builder {
       step.kind = StepKind::check;
       buffers(step, t[1]);
       step.message = nb::cast<std::string>(t[2]);
+    } else if (name == "bail") {
+      step.kind = StepKind::bail;
+      buffers(step, t[1]);
+      step.message = nb::cast<std::string>(t[2]);
+    } else if (name == "jump" || name == "branch" || name == "count") {
+      step.kind = name == "jump" ? StepKind::jump : name == "branch" ? StepKind::branch : StepKind::count;
+      buffers(step, t[1]);
+      step.to = nb::cast<int64_t>(t[2]);
+    } else if (name == "set") {
+      step.kind = StepKind::set;
+      buffers(step, t[1]);
+      step.value = nb::cast<int64_t>(t[2]);
     } else if (name == "aten") {
       step.kind = StepKind::aten;
       for (nb::handle o : nb::cast<nb::tuple>(t[1])) {
@@ -78,7 +96,18 @@ struct Builder {
     } else {
       throw nb::value_error("an unknown kind of step");
     }
+    int64_t needed[] = {0, 1, 1, 2, 0, 0, 1, 1, 2, 1};  // buffers, by kind
+    if (step.kind != StepKind::launch && step.kind != StepKind::aten &&
+        int64_t(program.slots.size()) - step.first != needed[int(step.kind)])
+      throw nb::value_error("a step with a wrong number of buffers");
     program.steps.push_back(std::move(step));
+  }
+
+  void check_jumps() {
+    for (auto &s : program.steps) {
+      bool jumps = s.kind == StepKind::jump || s.kind == StepKind::branch || s.kind == StepKind::count;
+      if (jumps && (s.to < 0 || s.to > int64_t(program.steps.size()))) throw nb::value_error("a jump to a step that does not exist");
+    }
   }
 };
 
@@ -105,8 +134,16 @@ void build(Program *self, nb::bytes code, nb::bytes constants, std::vector<std::
     }
     p.call_aten = call_aten.inc_ref().ptr();
     Builder builder{p};
-    for (nb::handle s : steps) builder.step(s);
+    for (nb::handle s : steps) {
+      auto pair = nb::cast<nb::tuple>(s);
+      builder.step(pair[0]);
+      p.steps.back().times = std::max<int64_t>(1, nb::cast<int64_t>(pair[1]));
+    }
+    builder.check_jumps();
     p.finish();
+  } catch (const nb::cast_error &) {
+    self->~Program();
+    throw nb::value_error("a field of the wrong type or out of range");
   } catch (...) {
     self->~Program();
     throw;
@@ -115,7 +152,10 @@ void build(Program *self, nb::bytes code, nb::bytes constants, std::vector<std::
 
 void run(Program &self, std::vector<uintptr_t> in, std::vector<uintptr_t> out) {
   if (int64_t(in.size()) != self.inputs || int64_t(out.size()) != self.outputs) throw nb::value_error("a wrong number of buffers");
-  if (!self.run(reinterpret_cast<void *const *>(in.data()), reinterpret_cast<void *const *>(out.data()))) throw nb::python_error();
+  const Step *bail = nullptr;
+  Outcome outcome = self.run(reinterpret_cast<void *const *>(in.data()), reinterpret_cast<void *const *>(out.data()), &bail);
+  if (outcome == Outcome::failed) throw nb::python_error();
+  if (outcome == Outcome::bailed) throw Bailout(bail->message);
 }
 
 int program_traverse(PyObject *self, visitproc visit, void *arg) {
@@ -140,6 +180,7 @@ NB_MODULE(_native, m) {
   // Compiled functions are globals of users' modules as a rule, and Python does not tear those down: not a leak to warn of.
   nb::set_leak_warnings(false);
   nb::exception<LoadError>(m, "LoadError", PyExc_RuntimeError);
+  auto bailout = nb::exception<Bailout>(m, "Bailout", PyExc_Exception);
 
   m.def(
       "initialize",
@@ -197,7 +238,7 @@ NB_MODULE(_native, m) {
     return d;
   });
 
-  PyObject *dispatcher = dispatcher_type(program.ptr());
+  PyObject *dispatcher = dispatcher_type(program.ptr(), bailout.ptr());
   if (!dispatcher) throw nb::python_error();
   m.attr("Dispatcher") = nb::steal(dispatcher);
 

@@ -27,7 +27,7 @@ struct TensorType {
   std::vector<int64_t> shape;
 };
 
-enum class StepKind : int { launch, zero, check, copy, aten };
+enum class StepKind : int { launch, zero, check, copy, aten, jump, branch, set, count, bail };
 
 struct Step {
   StepKind kind;
@@ -35,15 +35,18 @@ struct Step {
   Kernel kernel = nullptr;
   int64_t first = 0;  // of this step's buffers in Frame::buffers
   int64_t tasks = 0, cost = 0, bytes = 0;
+  int64_t to = -1;     // jump, branch, count: the step to go to
+  int64_t value = 0;   // set
+  int64_t times = 1;   // how often a run executes it, about
   bool parallel = false;
   bool stealing = false;
-  std::string message;                // check
+  std::string message;                // check, bail
   std::vector<Slot> operands;         // aten
   std::vector<TensorType> types;      // aten: of the operands
   std::vector<int64_t> results;       // aten: value indices
 };
 
-// Steps between two aten calls: one fork, or none when the work is too small to share.
+// Steps without an aten call that control enters at the front only: one fork, or none when the work is too small to share.
 struct Segment {
   size_t begin, end;
   int64_t cost = 0, widest = 0;  // widest: the number of threads from which more do not help
@@ -52,6 +55,11 @@ struct Segment {
 
 struct StepTime {
   uint64_t count = 0, total = 0, least = ~uint64_t(0);
+  void add(uint64_t t) {
+    ++count;
+    total += t;
+    if (t < least) least = t;
+  }
 };
 
 struct Counter {
@@ -68,8 +76,17 @@ struct Frame {
   std::unique_ptr<Counter[]> counters;
   int counter_threads = 0;
   Barrier barrier;
-  std::vector<uint64_t> times;
+  int64_t decisions[2] = {0, 0};  // the steps that thread 0 chose to go on with, by turns
+  bool timed = false;
+  std::vector<StepTime> times;
   int failed = -1;  // the first check that failed
+  int bailed = -1;  // the bail step that gave up
+  // Signals and other Python threads: the calling thread looks now and then when it jumps back.
+  bool interrupted = false;         // a Python error is set
+  PyThreadState *state = nullptr;   // while the GIL is released
+  int64_t ticks = 0, patience = 1;  // jumps back until the next look
+  uint64_t looked = 0, signalled = 0;
+  bool stopped() const { return failed >= 0 || bailed >= 0 || interrupted; }
   ~Frame();
 };
 
@@ -79,11 +96,17 @@ struct Thresholds {
   static std::atomic<int64_t> step, segment, steal, release_gil;
 };
 
+enum class Outcome {
+  done,
+  failed,  // with a Python error set
+  bailed,  // the outputs are worth nothing, and the caller has to do without the program
+};
+
 class Program {
  public:
   ~Program();
-  // Runs all steps. The GIL must be held; it is released during long work. False with a Python error set.
-  bool run(void *const *inputs, void *const *outputs);
+  // Runs all steps. The GIL must be held; it is released during long work. `bail` gets the step that gave up.
+  Outcome run(void *const *inputs, void *const *outputs, const Step **bail);
 
   std::vector<Step> steps;
   int64_t inputs = 0, outputs = 0, values = 0, workspace = 0, scratch = 0;
@@ -94,7 +117,6 @@ class Program {
   char *constant_memory = nullptr;
 
   void finish();  // after all fields are set: plans segments and patches
-  bool releases_gil() const { return releases_gil_; }
   std::atomic<bool> timing{false};
   std::vector<StepTime> times();
   void reset_times();
@@ -106,17 +128,26 @@ class Program {
   };
   std::unique_ptr<Frame> take_frame();
   void give_frame(std::unique_ptr<Frame> frame);
-  bool run_steps(Frame &frame, void *const *inputs, void *const *outputs);
-  bool run_segment(Frame &frame, const Segment &segment);
+  Outcome run_steps(Frame &frame, void *const *inputs, void *const *outputs);
   bool run_aten(Frame &frame, const Step &step, size_t index, void *const *inputs, void *const *outputs);
-  void run_step(Frame &frame, const Step &step, size_t index);
-  void run_share(Frame &frame, const Step &step, int thread, int threads, int64_t &turn);
   void *data_of(const Frame &frame, Slot slot, void *const *inputs, void *const *outputs) const;
+
+  // segments.cpp
+  void plan_segments();
+  bool run_segment(Frame &frame, const Segment &segment);
   static void segment_body(void *context, int thread, int threads);
+  void run_alone(Frame &frame, size_t begin, size_t end);
+  template <bool timed> void walk(Frame &frame, size_t begin, size_t end);
+  void run_share(Frame &frame, const Step &step, int thread, int threads, int64_t &turn);
+  // The step after a jump, branch or count; the end of the program's steps stands behind them all.
+  size_t follow(Frame &frame, const Step &step, size_t index);
+  // Called at jumps back: false when the run has to stop.
+  bool look_around(Frame &frame);
 
   std::vector<Segment> segments_;
+  std::vector<int> segment_at_;    // the segment that begins at a step, or -1
+  std::vector<size_t> alone_end_;  // where the steps end that thread 0 runs alone from this one on; 0: it is not the first of such
   std::vector<Patch> patches_;
-  bool releases_gil_ = false;
   std::mutex mutex_;
   std::vector<std::unique_ptr<Frame>> frames_;
   std::vector<StepTime> times_;

@@ -4,275 +4,265 @@
       %0 = jic.fused(%x) {kind = "pointwise"} …              →        jic.launch(%x, %ws) {kernel = @k0, …}
       %1 = jic.fused(%0) {kind = "reduction"} …                       jic.launch(%ws, %out) {kernel = @k1, …}
 
-Every tensor is a contiguous buffer: an input, an output, a constant, a range of the workspace, or the result of an ATen call.
+Every tensor is a contiguous buffer: an input, an output, a constant, a range of the workspace, or the result of an ATen
+call. Which values have one buffer is decided by sharing.py, control flow is in control_flow.py.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from math import prod
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 from torch_mlir import ir
 
 from jic.errors import LoweringError
 
-from ..common.region import Node, Region, parse, source_line
-from . import templates
+from ..common.region import Node as RegionNode
+from ..common.region import Region, parse, source_line
+from . import control_flow, templates
 from .kernel import Buffer, KernelModule, Lowered
 from .machine import ELEMENT_BYTES, Machine
-from .plan import Range, assign
+from .plan import Range, assign, find_conflicts
+from .sharing import Node, Sharing, extent
+from .steps import Label, Program, Slot, Step
 from .templates import pointwise as copy_template
-from .templates import recurrence as recurrence_template
 
-
-@dataclass
-class Slot:
-    """A buffer: `kind` is input, output, constant, workspace or value; `index` numbers it (workspace: its range)."""
-
-    kind: str
-    index: int
-    elements: int
-    element: str
-
-    @property
-    def bytes(self) -> int:
-        return self.elements * ELEMENT_BYTES[self.element]
-
-
-@dataclass
-class Step:
-    """A launch, an ATen call (whose results are the values from `first_value` on), or a check of a status buffer."""
-
-    op: str
-    slots: list[Slot]
-    name: str = ""
-    location: str = ""
-    inputs: int = 0
-    kernel: str = ""
-    tasks: int = 0
-    cost: int = 0
-    scratch: int = 0
-    call: ir.Operation | None = None
-    first_value: int = 0
-    ops: list[str] = field(default_factory=list)
-
-
-@dataclass
-class Program:
-    """Steps in order, the workspace's ranges, and the constants."""
-
-    steps: list[Step] = field(default_factory=list)
-    ranges: list[Range] = field(default_factory=list)
-    constants: list[ir.Attribute] = field(default_factory=list)
-    values: int = 0
-    workspace: int = 0
-    outputs: list[Slot] = field(default_factory=list)
+# From this size on a copy is a kernel, which threads can share.
+_COPY_KERNEL_BYTES = 1 << 16
 
 
 def lower(main: ir.Operation, kernels: KernelModule, machine: Machine) -> Program:
     """Lower every kernel of `main` into `kernels` and plan the memory between them."""
-    return _Lowering(main, kernels, machine).run()
+    return Lowering(main, kernels, machine).run()
 
 
-class _Lowering:
+@dataclass
+class _Kernel:
+    """A lowered body, with its name and its ops for reports."""
+
+    lowered: Lowered
+    name: str
+    ops: list[str]
+    location: str  # where the calls have none
+
+
+class Lowering:
+    """A function being lowered.
+
+    Attributes:
+        program: what it is lowered to.
+        exchanged: for a buffer, the one in whose memory it lies here; see `control_flow`.
+        times: how often the step that is added next is executed.
+    """
+
     def __init__(self, main: ir.Operation, kernels: KernelModule, machine: Machine) -> None:
-        self.main, self.kernels, self.machine = main, kernels, machine
+        self.kernels, self.machine = kernels, machine
         self.program = Program()
-        self.slots: dict[ir.Value, Slot] = {}
-        self.cache: dict[str, tuple[Lowered, Region]] = {}
+        self.sharing = Sharing(main)
+        self.exchanged: dict[int, int] = {}
+        self.times = 1
+        self._places: dict[int, tuple[str, int]] = {}
+        self._kernels: dict[str, _Kernel] = {}
+        self._statuses: list[Slot] = []
+        for i, argument in enumerate(main.regions[0].blocks[0].arguments):
+            self._places[self.sharing.buffer(argument)] = ("input", i)
 
     def run(self) -> Program:
-        block = self.main.regions[0].blocks[0]
-        for i, argument in enumerate(block.arguments):
-            elements, element = extent(argument)
-            self.slots[argument] = Slot("input", i, elements, element)
-        operations = [op.operation for op in block.operations]
-        self._place_outputs(operations)
-        for op in operations:
-            if op.name == "jic.fused":
-                self._fused(op)
-            elif op.name == "jic.reshape":
-                source = self.slots[op.operands[0]]
-                if op.results[0] not in self.slots:
-                    self.slots[op.results[0]] = source
-            elif op.name == "jic.constant":
-                elements, element = extent(op.results[0])
-                self.slots[op.results[0]] = Slot("constant", len(self.program.constants), elements, element)
-                self.program.constants.append(op.attributes["value"])
-            elif op.name == "jic.aten_call":
-                self._aten(op)
-            elif op.name == "func.return":
-                self._return(op)
-            else:
-                raise LoweringError(
-                    f"{op.name} is not allowed at the kernels level",
-                    hint="run jic-form-kernels before lowering",
-                    location=source_line(op),
-                )
+        self.block(self.sharing.nodes[:-1])
+        returned = self.sharing.nodes[-1].operands
+        self.program.outputs = [Slot("output", i, *extent(v)) for i, v in enumerate(returned)]
+        self.copies([(self.slot(v), out) for v, out in zip(returned, self.program.outputs, strict=True)])
         self._plan()
         return self.program
 
+    def block(self, nodes: list[Node]) -> None:
+        """Lower ops; terminators do nothing by themselves."""
+        for node in nodes:
+            if node.name == "jic.fused":
+                self._fused(node)
+            elif node.name == "jic.constant":
+                self._constant(node)
+            elif node.name == "jic.aten_call":
+                self._aten(node)
+            elif node.name in control_flow.LOWERINGS:
+                control_flow.LOWERINGS[node.name](self, node)
+            elif node.name not in ("jic.reshape", "jic.yield", "jic.condition"):
+                raise LoweringError(
+                    f"{node.name} is not allowed at the kernels level",
+                    hint="run jic-form-kernels before lowering",
+                    location=source_line(node.op),
+                )
+
     # ---- buffers ----
 
-    def _place_outputs(self, operations: list[ir.Operation]) -> None:
-        """Kernel results that are returned (perhaps reshaped) are written straight to the output, the first time."""
-        returned = operations[-1]
-        for i, value in enumerate(returned.operands):
-            root = value
-            while not isinstance(root.owner, ir.Block) and root.owner.operation.name == "jic.reshape":
-                root = root.owner.operation.operands[0]
-            owned = not isinstance(root.owner, ir.Block) and root.owner.operation.name == "jic.fused"
-            elements, element = extent(value)
-            if owned and root not in self.slots:
-                self.slots[root] = Slot("output", i, elements, element)
+    def slot(self, value: ir.Value) -> Slot:
+        """Where a value lies, at this point of the program."""
+        buffer = self.sharing.buffer(value)
+        buffer = self.exchanged.get(buffer, buffer)
+        if buffer not in self._places:
+            output = self.sharing.output_of.get(buffer)
+            if output is None:
+                self._places[buffer] = self._temporary(*extent(value)).place
+            else:
+                self._places[buffer] = ("output", output)
+        return Slot(*self._places[buffer], *extent(value))
 
     def _temporary(self, elements: int, element: str, size: int | None = None) -> Slot:
-        self.program.ranges.append(Range(elements * ELEMENT_BYTES[element] if size is None else size, 1 << 30, -1))
+        self.program.ranges.append(Range(elements * ELEMENT_BYTES[element] if size is None else size))
         return Slot("workspace", len(self.program.ranges) - 1, elements, element)
 
-    def _add(self, step: Step) -> None:
-        number = len(self.program.steps)
-        for slot in step.slots:
-            if slot.kind == "workspace":
-                life = self.program.ranges[slot.index]
-                life.first, life.last = min(life.first, number), max(life.last, number)
-        self.program.steps.append(step)
-
     def _plan(self) -> None:
-        last = len(self.program.steps)
-        for step in self.program.steps:
-            if step.op == "check":  # a status buffer is zeroed once, so nobody else may use its bytes
-                life = self.program.ranges[step.slots[0].index]
-                life.first, life.last = 0, last
-        self.program.workspace = assign(self.program.ranges)
+        program = self.program
+        find_conflicts([s.uses(i) for i, s in enumerate(program.steps)], program.ranges)
+        for status in self._statuses:  # cleared by the runtime, outside the steps that are seen here
+            program.ranges[status.index].conflicts = (1 << len(program.ranges)) - 1
+        program.workspace = assign(program.ranges)
 
     # ---- steps ----
 
-    def _fused(self, op: ir.Operation) -> None:
-        arguments = [self.slots[v] for v in op.operands]
-        results = []
-        for value in op.results:
-            if value not in self.slots:
-                self.slots[value] = self._temporary(*extent(value))
-            results.append(self.slots[value])
-        if any(r.elements for r in results):  # a kernel without results of any size has nothing to do
-            if ir.StringAttr(op.attributes["kind"]).value == "recurrence":
-                self._recurrence(op, arguments, results)
-            else:
-                self._emit(parse(op), arguments, results, source_line(op))
+    def add(self, step: Step) -> None:
+        step.times = self.times
+        self.program.steps.append(step)
 
-    def _recurrence(self, op: ir.Operation, arguments: list[Slot], results: list[Slot]) -> None:
-        lowered = recurrence_template.lower(op, f"r{len(self.program.steps)}_recurrence", self.kernels, self.machine)
-        temps = [self._temporary(0, "i8", size) for size in lowered.temps]
-        held = {"argument": arguments, "result": results, "temp": temps}
-        for launch in lowered.launches:
-            slots = [held[b.kind][b.index] for b in launch.buffers]
-            self._add(
-                Step(
-                    op="launch",
-                    slots=slots,
-                    name="recurrence",
-                    location=source_line(op),
-                    inputs=launch.inputs,
-                    kernel=launch.kernel,
-                    tasks=launch.tasks,
-                    cost=launch.cost,
-                    scratch=launch.scratch,
-                    ops=["loop"],
-                )
-            )
+    def here(self, label: Label) -> None:
+        """Jumps to `label` come to the step that is added next."""
+        label.step = len(self.program.steps)
 
-    def _emit(self, region: Region, arguments: list[Slot], results: list[Slot], location: str) -> None:
+    @contextmanager
+    def repeated(self, times: int):
+        """What is added inside is executed `times` times as often."""
+        before = self.times
+        self.times = min(before * times, 1 << 40)
+        yield
+        self.times = before
+
+    def copies(self, pairs: list[tuple[Slot, Slot]]) -> None:
+        """Copy (from, to) pairs as if at once: a buffer may be read by one and written by another."""
+        pending = [(a, b) for a, b in pairs if a.place != b.place and b.bytes]
+        while pending:
+            read = [a.place for a, _ in pending]
+            ready = next((p for p in pending if p[1].place not in read), None)
+            if ready is None:  # a cycle: move one value out of the way
+                source = pending[0][0]
+                spare = self._temporary(source.elements, source.element)
+                self._copy(source, spare)
+                pending = [(spare if a.place == source.place else a, b) for a, b in pending]
+                continue
+            pending.remove(ready)
+            self._copy(*ready)
+
+    def _copy(self, source: Slot, target: Slot) -> None:
+        if target.bytes < _COPY_KERNEL_BYTES:
+            self.add(Step("copy", [source, target], inputs=1))
+            return
+        key = f"copy {target.elements} {target.element}"
+        if key not in self._kernels:
+            node = RegionNode("argument", (), (target.elements,), target.element, {})
+            region = Region("pointwise", (node,), 1, (0,))
+            lowered = copy_template.lower(region, f"k{len(self._kernels)}_copy", self.kernels, self.machine)
+            self._kernels[key] = _Kernel(lowered, "copy", [], "")
+        self._launch(self._kernels[key], [source], [target], "")
+
+    def _constant(self, node: Node) -> None:
+        buffer = self.sharing.buffer(node.results[0])
+        if buffer not in self._places:  # a body that is lowered again
+            self._places[buffer] = ("constant", len(self.program.constants))
+            self.program.constants.append(node.op.attributes["value"])
+
+    def _fused(self, node: Node) -> None:
+        arguments = [self.slot(v) for v in node.operands]
+        results = [self.slot(v) for v in node.results]
+        if not any(r.elements for r in results):  # a kernel without results of any size has nothing to do
+            return
+        self._launch(self._kernel(node.op), arguments, results, source_line(node.op))
+
+    def _kernel(self, op: ir.Operation) -> _Kernel:
+        """The lowered body of a `jic.fused`; equal bodies share one."""
+        if (
+            ir.StringAttr(op.attributes["kind"]).value == "recurrence"
+        ):  # its body has regions, so the template reads it itself
+            key = str(op)
+            if key not in self._kernels:
+                name = f"k{len(self._kernels)}_recurrence"
+                lowered = templates.lower_recurrence(op, name, self.kernels, self.machine)
+                self._kernels[key] = _Kernel(lowered, "recurrence", _ops(op), "")
+            return self._kernels[key]
+        region = parse(op)
         key = repr((region.kind, [(n.op, n.operands, n.shape, n.element, n.attributes) for n in region.nodes],
                     region.outputs))  # fmt: skip
-        if key not in self.cache:  # equal bodies share one kernel
-            name = f"k{len(self.cache)}_{describe(region)}"
-            self.cache[key] = (templates.lower(region, name, self.kernels, self.machine), region)
-        lowered, _ = self.cache[key]
+        if key not in self._kernels:
+            name = describe(region.ops)
+            lowered = templates.lower(region, f"k{len(self._kernels)}_{name}", self.kernels, self.machine)
+            location = next((n.location for n in region.nodes if n.location), "")
+            self._kernels[key] = _Kernel(lowered, name, region.ops, location)
+        return self._kernels[key]
+
+    def _launch(self, kernel: _Kernel, arguments: list[Slot], results: list[Slot], location: str) -> None:
+        lowered, location = kernel.lowered, location or kernel.location
         temps = [self._temporary(0, "i8", size) for size in lowered.temps]
         status = self._temporary(1, "i64") if lowered.status else None
+        buffers = {"argument": arguments, "result": results, "temp": temps, "status": [status]}
 
         def slot_of(buffer: Buffer) -> Slot:
-            if buffer.kind == "status":
-                assert status is not None
-                return status
-            return {"argument": arguments, "result": results, "temp": temps}[buffer.kind][buffer.index]
+            found = buffers[buffer.kind][buffer.index]
+            assert found is not None
+            return found
 
-        for result, argument in lowered.updates:
-            self._add(Step(op="copy", slots=[arguments[argument], results[result]], location=location))
+        kept = [results[result] for result, _ in lowered.updates]
+        self.copies([(arguments[argument], results[result]) for result, argument in lowered.updates])
         for launch in lowered.launches:
-            self._add(
+            self.add(
                 Step(
                     op="launch",
                     slots=[slot_of(b) for b in launch.buffers],
-                    name=describe(region),
-                    location=location or next((n.location for n in region.nodes if n.location), ""),
+                    name=kernel.name,
+                    location=location,
                     inputs=launch.inputs,
                     kernel=launch.kernel,
                     tasks=launch.tasks,
                     cost=launch.cost,
                     scratch=launch.scratch,
-                    ops=region.ops,
+                    ops=kernel.ops,
+                    kept=tuple(kept),
                 )
             )
+            kept += results  # the launches of one kernel may each write a part of a result
         if status is not None:
-            self._add(Step(op="check", slots=[status], name="index out of range", location=location))
+            self._statuses.append(status)
+            self.add(Step("check", [status], name="index out of range", location=location, inputs=1))
 
-    def _aten(self, op: ir.Operation) -> None:
-        operands = [self.slots[v] for v in op.operands]
+    def _aten(self, node: Node) -> None:
+        operands = [self.slot(v) for v in node.operands]
         first = self.program.values
-        for value in op.results:
-            self.slots[value] = Slot("value", self.program.values, *extent(value))
+        for value in node.results:
+            self._places[self.sharing.buffer(value)] = ("value", self.program.values)
             self.program.values += 1
-        self._add(
+        self.add(
             Step(
                 op="aten",
                 slots=operands,
-                name=ir.StringAttr(op.attributes["callee"]).value,
-                call=op,
+                inputs=len(operands),
+                name=ir.StringAttr(node.op.attributes["callee"]).value,
+                call=node.op,
                 first_value=first,
-                location=source_line(op),
+                location=source_line(node.op),
             )
         )
 
-    def _return(self, op: ir.Operation) -> None:
-        for i, value in enumerate(op.operands):
-            slot = self.slots[value]
-            elements, element = extent(value)
-            target = Slot("output", i, elements, element)
-            if (slot.kind, slot.index) != ("output", i) and elements:
-                node = Node("argument", (), (elements,), element, {})
-                copy = Region("pointwise", (node,), 1, (0,))
-                key = f"copy {elements} {element}"
-                if key not in self.cache:
-                    name = f"k{len(self.cache)}_copy"
-                    self.cache[key] = (copy_template.lower(copy, name, self.kernels, self.machine), copy)
-                for launch in self.cache[key][0].launches:
-                    self._add(
-                        Step(
-                            op="launch",
-                            slots=[slot, target],
-                            name="copy",
-                            inputs=1,
-                            kernel=launch.kernel,
-                            tasks=launch.tasks,
-                            cost=launch.cost,
-                        )
-                    )
-            self.program.outputs.append(target)
+
+def _ops(op: ir.Operation) -> list[str]:
+    """Names of all that is inside an op, for reports."""
+    found: list[str] = []
+    for region in op.regions:
+        for inner in region.blocks[0].operations:
+            found += [inner.operation.name.removeprefix("jic."), *_ops(inner.operation)]
+    return [name for name in found if name not in ("yield", "condition")]
 
 
-def extent(value: ir.Value) -> tuple[int, str]:
-    type_ = ir.RankedTensorType(value.type)
-    if not type_.has_static_shape:
-        raise LoweringError(f"a buffer has the dynamic type {type_}")
-    return prod(type_.shape), str(type_.element_type)
-
-
-def describe(region: Region, limit: int = 4) -> str:
-    """A short name from what the kernel computes: its root first, at most `limit` ops."""
+def describe(names: list[str], limit: int = 4) -> str:
+    """A short name from the ops that a kernel computes: its root first, at most `limit` ops."""
     from ..common.evaluate import VIEWS
 
-    names = [op for op in region.ops if op not in (*VIEWS, "constant", "convert", "iota")]
-    unique = list(dict.fromkeys(names)) or list(dict.fromkeys(region.ops)) or ["copy"]
+    work = [op for op in names if op not in (*VIEWS, "constant", "convert", "iota")]
+    unique = list(dict.fromkeys(work)) or list(dict.fromkeys(names)) or ["copy"]
     return "_".join(unique[:limit])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,9 @@ from jic.passes.simplify._constants import read
 
 from ..common.dtypes import DTYPES
 from ..common.region import value_of
-from .lower import Program, Slot, Step
 from .machine import Machine
 from .plan import align
+from .steps import Program, Slot, Step
 
 
 def build(program: Program, main: ir.Operation, machine: Machine) -> tuple[dict[str, Any], bytes]:
@@ -50,23 +51,26 @@ def _slot(slot: Slot, program: Program) -> list[Any]:
 
 def _step(step: Step, program: Program) -> dict[str, Any]:
     slots = [_slot(s, program) for s in step.slots]
-    if step.op == "launch":
-        return {
-            "op": "launch",
-            "kernel": step.kernel,
-            "buffers": slots,
-            "inputs": step.inputs,
-            "tasks": step.tasks,
-            "cost": step.cost,
-            "name": step.name,
-            "ops": step.ops,
-            "location": step.location,
-        }
-    if step.op == "copy":
-        return {"op": "copy", "from": slots[0], "to": slots[1], "bytes": step.slots[1].bytes}
-    if step.op == "check":
-        return {"op": "check", "buffer": slots[0], "message": step.name, "location": step.location}
-    return _aten_step(step, slots)
+    description = _DESCRIPTIONS[step.op](step, slots)
+    if step.to is not None:
+        description["to"] = step.to.step
+    if step.times > 1:
+        description["times"] = step.times
+    return description
+
+
+def _launch(step: Step, slots: list[list[Any]]) -> dict[str, Any]:
+    return {
+        "op": "launch",
+        "kernel": step.kernel,
+        "buffers": slots,
+        "inputs": step.inputs,
+        "tasks": step.tasks,
+        "cost": step.cost,
+        "name": step.name,
+        "ops": step.ops,
+        "location": step.location,
+    }
 
 
 def _aten_step(step: Step, slots: list[list[Any]]) -> dict[str, Any]:
@@ -82,6 +86,19 @@ def _aten_step(step: Step, slots: list[list[Any]]) -> dict[str, Any]:
         "location": step.location,
         "reason": ir.StringAttr(call.attributes["reason"]).value,
     }
+
+
+_DESCRIPTIONS: dict[str, Callable[[Step, list[list[Any]]], dict[str, Any]]] = {
+    "launch": _launch,
+    "aten": _aten_step,
+    "copy": lambda step, slots: {"op": "copy", "from": slots[0], "to": slots[1], "bytes": step.slots[1].bytes},
+    "check": lambda step, slots: {"op": "check", "buffer": slots[0], "message": step.name, "location": step.location},
+    "bail": lambda step, slots: {"op": "bail", "buffer": slots[0], "message": step.name, "location": step.location},
+    "jump": lambda step, slots: {"op": "jump"},
+    "branch": lambda step, slots: {"op": "branch", "condition": slots[0]},
+    "set": lambda step, slots: {"op": "set", "slot": slots[0], "value": step.value},
+    "count": lambda step, slots: {"op": "count", "slot": slots[0], "limit": slots[1]},
+}
 
 
 def encode(attribute: ir.Attribute) -> Any:
