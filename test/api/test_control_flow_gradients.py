@@ -13,7 +13,10 @@ from hypothesis import strategies as st
 from support.interpret import interpret
 from torch import Tensor
 
+import jic
 from jic import dialects
+from jic.api import gradients as api_gradients
+from jic.errors import LoweringError
 from jic.frontend import trace
 from jic.frontend.control import structured
 from jic.frontend.control.backward import NotDifferentiable, backward_graph, why_not
@@ -440,3 +443,196 @@ def test_random_loops(inner, outer, trips, branch, k) -> None:
 
     torch.manual_seed(0)
     agree(marked, plain, random(3, 3), random(3, 3), random(3, 3, 3), steps=[k])
+
+
+# Through jic.compile, from Python.
+
+
+def compiled_agrees(fn: Callable[..., Any], *args: Tensor, config: jic.JitConfig | None = None, calls: int = 2) -> Any:
+    """Gradients through `jic.compile(fn)` are eager's. Returns the compiled callable."""
+    compiled = jic.compile(fn, config=config or jic.JitConfig(enable_caching=False))
+    parameters = list(fn.parameters()) if isinstance(fn, torch.nn.Module) else []
+    for _ in range(calls):
+        found = []
+        for call in (compiled, fn):
+            leaves = [a.clone().requires_grad_(a.is_floating_point()) for a in args]
+            outputs = call(*leaves)
+            outputs = list(outputs) if isinstance(outputs, tuple) else [outputs]
+            torch.manual_seed(0)
+            weights = [random(*o.shape).to(o.dtype) for o in outputs]
+            found.append((outputs, gradients(outputs, [*leaves, *parameters], weights)))
+        torch.testing.assert_close(found[0], found[1])
+    return compiled
+
+
+def entry_of(compiled: Any) -> Any:
+    (entry,) = getattr(compiled, "compiled", compiled).entries
+    assert not entry.eager, entry.reasons
+    return entry
+
+
+class Recurrent(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.cell = torch.nn.GRUCell(3, 4)
+        self.out = torch.nn.Linear(4, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = x.new_zeros(x.shape[0], 4)
+        outs = []
+        for t in range(x.shape[1]):
+            h = self.cell(x[:, t], h)
+            outs.append(self.out(h))
+        return torch.stack(outs, 1)
+
+
+def test_a_recurrent_module() -> None:
+    compiled = compiled_agrees(Recurrent().double(), random(2, 5, 3))
+    assert not entry_of(compiled).reasons
+    assert '"jic.loop"' in compiled.compiled.ir("jic")
+
+
+@pytest.mark.parametrize("k", [1, 3])
+def test_checkpoints(k: int) -> None:
+    compiled_agrees(
+        Recurrent().double(), random(2, 7, 3), config=jic.JitConfig(enable_caching=False, checkpoint_steps=k)
+    )
+
+
+def test_training_follows_eager() -> None:
+    torch.manual_seed(0)
+    ours, theirs = Recurrent().double(), Recurrent().double()
+    theirs.load_state_dict(ours.state_dict())
+    compiled, x, y = jic.compile(ours), random(3, 4, 3), random(3, 4, 2)
+    for net, call in ((ours, compiled), (theirs, theirs)):
+        optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+        for _ in range(4):
+            optimizer.zero_grad()
+            F.mse_loss(call(x), y).backward()
+            optimizer.step()
+    torch.testing.assert_close(ours.state_dict(), theirs.state_dict())
+
+
+def test_writes_and_branches_in_python() -> None:
+    def fn(x: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
+        out = torch.zeros_like(x)
+        total = x[0].sum()
+        for i in range(x.shape[0]):
+            h = torch.sin(x[i] * w)
+            if h.sum() > 0:
+                h = h * w
+            else:
+                total = total + h.mean()
+            out[i] = h
+            out[i, 1:] *= 2
+        return out, total
+
+    for _ in range(3):
+        entry_of(compiled_agrees(fn, random(4, 3), random(3)))
+
+
+def test_nested_python_loops() -> None:
+    def fn(x: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
+        h, total = x[0], x.new_zeros(())
+        for i in range(4):
+            for j in range(3):
+                h = torch.tanh(h * w[j] + x[i])
+                total = total + h.sum() * j
+        return h, total
+
+    entry = entry_of(compiled_agrees(fn, random(4, 2), random(3, 2)))
+    assert not any(r.op == "backward" for r in entry.reasons)
+
+
+def test_a_table_that_is_read_and_written() -> None:
+    def fn(x: Tensor, w: Tensor) -> Tensor:
+        table = x.clone()
+        for i in range(1, 5):
+            # Without the clone eager refuses: the backward needs what the next step overwrites.
+            table[i] = torch.logaddexp(table[i - 1].clone(), table[i].clone()) * w
+        return table
+
+    entry = entry_of(compiled_agrees(fn, random(5, 3), random(3)))
+    assert not any(r.op == "backward" for r in entry.reasons)
+
+
+def test_a_while_is_differentiated_step_by_step() -> None:
+    def fn(x: Tensor, w: Tensor) -> Tensor:
+        while x.norm() < 10:
+            x = x * 1.5 + w
+        return x
+
+    entry = entry_of(compiled_agrees(fn, random(3), random(3)))
+    assert any(r.op == "backward" and "eagerly" in r.why for r in entry.reasons)
+
+
+def test_no_grad_calls_use_the_plain_program() -> None:
+    def fn(x: Tensor) -> Tensor:
+        for i in range(4):
+            x = torch.sin(x) + i
+        return x
+
+    compiled = jic.compile(fn, config=jic.JitConfig(enable_caching=False))
+    x = random(3).requires_grad_()
+    with torch.no_grad():
+        assert not compiled(x).requires_grad
+    assert not compiled(x.detach()).requires_grad
+    assert len(compiled.entries) == 1
+    assert compiled(x).requires_grad and len(compiled.entries) == 2
+
+
+def test_a_backward_that_cannot_be_compiled_is_eager_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> Any:
+        raise LoweringError("no template")
+
+    def fn(x: Tensor) -> Tensor:
+        for _ in range(4):
+            x = torch.sin(x)
+        return x
+
+    compiled = jic.compile(fn, config=jic.JitConfig(enable_caching=False))
+    x = random(3).requires_grad_()
+    y = compiled(x)
+    monkeypatch.setattr(api_gradients, "build", fail)
+    with pytest.warns(UserWarning, match="no template"):
+        (found,) = torch.autograd.grad(y.sum(), [x])
+    torch.testing.assert_close(found, torch.autograd.grad(fn(x).sum(), [x])[0])
+    assert any("no template" in r.why for r in compiled.entries[0].reasons)
+
+
+def test_an_input_that_needs_no_gradient() -> None:
+    def fn(x: Tensor, w: Tensor) -> Tensor:
+        for i in range(3):
+            x = x * w + i
+        return x
+
+    compiled = jic.compile(fn, config=jic.JitConfig(enable_caching=False))
+    for needs in ((True, False), (False, True)):
+        args = [random(3).requires_grad_(n) for n in needs]
+        leaf = args[needs.index(True)]
+        found, expected = (torch.autograd.grad(f(*args).sum(), [leaf])[0] for f in (compiled, fn))
+        torch.testing.assert_close(found, expected)
+
+
+def test_second_derivatives_are_refused() -> None:
+    def fn(x: Tensor) -> Tensor:
+        for _ in range(3):
+            x = x * x
+        return x
+
+    compiled = jic.compile(fn, config=jic.JitConfig(enable_caching=False))
+    x = random(3).requires_grad_()
+    (first,) = torch.autograd.grad(compiled(x).sum(), [x], create_graph=True)
+    with pytest.raises(RuntimeError):
+        first.sum().backward()
+
+
+def test_dropout_in_a_loop_runs_eagerly() -> None:
+    def fn(x: Tensor) -> Tensor:
+        for _ in range(3):
+            x = F.dropout(x, 0.5)
+        return x
+
+    x = random(8).requires_grad_()
+    with pytest.warns(UserWarning, match="random"):
+        jic.compile(fn, config=jic.JitConfig(enable_caching=False))(x)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 from support.frontend import aten_calls, check
 from torch import nn
 
@@ -150,3 +152,64 @@ def test_expanded_views_are_read_again_and_not_written():
         return e
 
     check(fn, torch.randn(4))
+
+
+VIEWS = {
+    "select": lambda t: t.select(0, 1) if t.dim() and t.shape[0] > 1 else t[None],
+    "slice": lambda t: t[..., 1:3] if t.dim() else t.view(1),
+    "strided": lambda t: t[::2] if t.dim() else t.detach(),
+    "t": lambda t: t.transpose(0, -1) if t.dim() else t.view(1, 1),
+    "flat": lambda t: t.view(-1) if t.is_contiguous() else t.unsqueeze(1),
+    "reshape": lambda t: t.reshape(-1, 2) if t.numel() % 2 == 0 else t.reshape(-1),
+    "last": lambda t: t.unbind(-1)[-1] if t.dim() else t.detach(),
+    "split": lambda t: t.split(2, 0)[-1] if t.dim() else t.squeeze(),
+    "narrow": lambda t: t.narrow(-1, -1, 1) if t.dim() else t.contiguous(),
+    "expand": lambda t: t.expand(2, *t.shape),
+    "new": lambda t: t * 1.5,
+}
+WRITES = {
+    "add": lambda t, o: t.add_(1.25),
+    "mul": lambda t, o: t.mul_(o.sum()),
+    "copy": lambda t, o: t.copy_(o.sum().expand_as(t)),
+    "self": lambda t, o: t.add_(t),
+    "zero": lambda t, o: t.zero_(),
+    "item": lambda t, o: t.__setitem__((..., 0), o.mean()) if t.dim() else t.fill_(2.0),
+}
+STEPS = st.one_of(
+    st.tuples(st.sampled_from(sorted(VIEWS)), st.integers(0, 9), st.just(0)),
+    st.tuples(st.sampled_from(sorted(WRITES)), st.integers(0, 9), st.integers(0, 9)),
+)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(steps=st.lists(STEPS, min_size=3, max_size=10), on_argument=st.booleans())
+def test_random_views_and_writes(steps, on_argument):
+    def fn(x):
+        tensors = [x if on_argument else x * 1]
+        for name, i, j in steps:
+            target, other = tensors[i % len(tensors)], tensors[j % len(tensors)]
+            if name in VIEWS:
+                tensors.append(VIEWS[name](target))
+            else:
+                WRITES[name](target, other)
+        return tensors
+
+    x = torch.arange(12.0).reshape(3, 4) / 8
+    try:
+        fn(x.clone())
+    except (RuntimeError, IndexError):  # a write to an expanded tensor, a split of nothing
+        assume(False)
+    try:
+        check(fn, x)
+    except CaptureError as error:  # refused, not wrong
+        assert "view" in str(error)
+
+
+def test_writes_to_an_expanded_tensor_are_refused():
+    def fn(x):
+        y = x * 1
+        y.expand(2, 3, 4).zero_()
+        return y
+
+    with pytest.raises(CaptureError, match="more than once"):
+        trace(fn, (torch.randn(3, 4),))

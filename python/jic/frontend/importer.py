@@ -82,10 +82,12 @@ def _fill_absent(graph: GraphModule) -> None:
     for construct in regions.constructs(regions.parse(graph)):
         if construct.kind != "if":
             continue
+        assert construct.part is not None and construct.end is not None
+        likes = construct.end.meta["val"]
         for marker in (construct.part, construct.end):
             with graph.graph.inserting_before(marker):
-                values = enumerate(marker.args[0])
-                filled = [_zeros(graph, marker, construct.end.meta["val"][i]) if v is None else v for i, v in values]
+                values: Any = enumerate(marker.args[0])  # type: ignore[arg-type]
+                filled = [_zeros(graph, marker, likes[i]) if v is None else v for i, v in values]
             marker.args = (filled, *marker.args[1:])
 
 

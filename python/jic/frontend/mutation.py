@@ -52,8 +52,8 @@ def remove_mutations(graph: GraphModule) -> tuple[GraphModule, list[Mutation]]:
         rewritten = _copy(graph)
         return rewritten, _rewrite(rewritten)
     except CaptureError as error:
-        if regions.has_own(graph):  # torch knows nothing of the aliases that they make
-            raise
+        if regions.has_own(graph) or _writes_where_elements_repeat(graph):
+            raise  # torch knows nothing of our aliases, and adds up the changes to the copies of one element
         try:
             functional = _functionalised(graph)
         except Exception:
@@ -103,6 +103,18 @@ def _functionalised(graph: GraphModule) -> GraphModule:
     for node, copy in zip(placeholders, copies, strict=True):
         copy.meta = {**node.meta, "val": copy.meta["val"]}
     return new
+
+
+def _writes_where_elements_repeat(graph: GraphModule) -> bool:
+    """True if something is written of which there is an expanded view."""
+    nodes = list(graph.graph.nodes)
+    written = {s for n in nodes if n.op == "call_function" and _writes(n) for s in _storages(n)}
+    return any(
+        isinstance(value := node.meta.get("val"), torch.Tensor)
+        and value.untyped_storage()._cdata in written
+        and any(stride == 0 and size > 1 for stride, size in zip(value.stride(), value.shape, strict=True))
+        for node in nodes
+    )
 
 
 def _updates_statistics(node: Node) -> bool:

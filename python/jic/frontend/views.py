@@ -135,6 +135,9 @@ LISTS = {  # where the dim is among the arguments
     aten.split_with_sizes.default: 2,
     aten.split.sizes: 2,
     aten.chunk.default: 2,
+    aten.unsafe_split.Tensor: 2,
+    aten.unsafe_split_with_sizes.default: 2,
+    aten.unsafe_chunk.default: 2,
     aten.tensor_split.sections: 2,
 }
 _VIEWS: dict[Any, Callable[..., View | None]] = {

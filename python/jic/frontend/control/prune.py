@@ -96,7 +96,9 @@ class _Liveness:
         if source in self.of_marker:
             construct = self.of_marker[source]  # type: ignore[index]
             self.enter(construct)
-            index = node.args[1] - (construct.kind == "loop" and source is construct.begin)  # type: ignore[operator]
+            index: Any = node.args[1]
+            if construct.kind == "loop" and source is construct.begin:
+                index -= 1
             if index >= 0:  # else the iteration number
                 self.hand_over(construct, index)
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch.fx import GraphModule, Node
@@ -30,7 +31,8 @@ class Construct:
     @property
     def kind(self) -> str:
         """`loop`, `while` or `if`."""
-        return {ops.loop_begin.default: "loop", ops.while_begin.default: "while"}.get(self.begin.target, "if")
+        kinds: dict[Any, str] = {ops.loop_begin.default: "loop", ops.while_begin.default: "while"}
+        return kinds.get(self.begin.target, "if")
 
     def nodes(self) -> Iterator[Node]:
         """All nodes in their order, markers too."""
