@@ -1,4 +1,6 @@
-"""What a case is: a program with something that is not compiled, or only with care. A comment `# here` marks the line that a note must name.
+"""What a case is: a program with something that is not compiled, or only with care.
+
+A comment `# here` marks the line that a note must name.
 
 Each is a function and makers of its arguments, with one of:
 

@@ -68,8 +68,8 @@ def shapes_do_not_match_later(x):
 def unbound_before_the_loop(x):
     for i in range(x.size(0)):
         if i > 0:
-            x = x + y
-        y = x
+            x = x + y  # noqa: F821
+        y = x  # noqa: F841
     return x
 
 
