@@ -46,7 +46,7 @@ class Policy:
     within: frozenset[int] | None = None
 
 
-SIDE_VIEWS = frozenset({"constant", "broadcast", "transpose", "reshape"})
+SIDE_VIEWS = frozenset({"constant", "broadcast", "transpose", "reshape", "dynamic_slice"})
 
 
 def pointwise_policy(max_size: int, recompute: bool = False) -> Policy:

@@ -13,7 +13,7 @@ from jic.passes.base import Pass
 from jic.passes.rules import FusionRule, OpView, Replacement, Result, registered
 
 from ._graph import Graph, graph_blocks, live_graph
-from ._group import UNLIMITED, Group, Policy
+from ._group import SIDE_VIEWS, UNLIMITED, Group, Policy
 from ._growth import Grower
 from ._ops import INDEXING, KERNEL_KIND, POINTWISE, WINDOW
 from ._outline import outline
@@ -139,7 +139,7 @@ def _group(graph: Graph, grower: Grower, wanted: frozenset[int]) -> Group | str:
     if kind == "pointwise":
         side = POINTWISE | INDEXING
     elif kind in ("contraction", "window"):
-        side = frozenset({"constant", "broadcast", "transpose", "reshape"})
+        side = SIDE_VIEWS
         prologue = POINTWISE if kind == "contraction" else frozenset({"pad"})
     policy = Policy(
         max_size=UNLIMITED,

@@ -70,5 +70,6 @@ class FuseElementwise(Pass):
 def _is_scalar(graph: Graph, group: Group) -> bool:
     """The group computes scalars from scalars, by elementwise ops."""
     return not group.full and all(
-        graph.nodes[i].name in ELEMENTWISE | {"constant", "reshape"} for i in (*group.roles, *group.clones)
+        graph.nodes[i].name in ELEMENTWISE | {"constant", "reshape", "dynamic_slice"}
+        for i in (*group.roles, *group.clones)
     )

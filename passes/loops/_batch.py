@@ -81,7 +81,7 @@ class Batcher:
             return self.forms[value]
         if self.invariant(value):
             return value
-        if isinstance(value.owner, ir.Block):
+        if isinstance(value, ir.BlockArgument):
             self.forms[value] = self.space.value(value)
             return self.forms[value]
         return None

@@ -13,14 +13,14 @@ from ._loop import Loop
 
 def _loop(b: Batcher, op: ir.Operation) -> list[Form] | None:
     """An inner loop that runs equally often in all iterations: one loop on batched carried values."""
-    trip_count = b.form(op.operands[0])
-    inits = [b.form(v) for v in list(op.operands)[1:]]
-    if not isinstance(trip_count, ir.Value) or any(i is None for i in inits):
-        return None
     inner = Loop(op)
+    trip_count, index_type = b.form(op.operands[0]), inner.index.type
+    inits = [i for v in inner.inits if (i := b.form(v)) is not None]
+    if not isinstance(trip_count, ir.Value) or len(inits) < len(inner.inits):
+        return None
     types = [build.tensor_type(inserted(shape(v), 0, b.extent), element(v)) for v in op.results]
-    made = build.op("loop", [trip_count, *(b.spread(i, 0) for i in inits if i is not None)], types, regions=1)
-    block = made.regions[0].blocks.append(trip_count.type, *types)
+    made = build.op("loop", [trip_count, *(b.spread(i, 0) for i in inits)], types, regions=1)
+    block = made.regions[0].blocks.append(index_type, *types)
     saved = dict(b.forms)
     b.forms[inner.index] = block.arguments[0]
     for old, new in zip(inner.carried, list(block.arguments)[1:], strict=True):

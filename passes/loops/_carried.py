@@ -91,7 +91,7 @@ def _kind(loop: Loop, indices: Indices, body: list[ir.Operation], k: int, argume
 
 def _fold(loop: Loop, k: int, argument: ir.Value, next_: ir.Value) -> Fold | None:
     """Follow `next_` back to `argument` through ops of one kind."""
-    kinds: set[str] = set()
+    name = ""
     terms, links, versions = [], [], []
     value = next_
     while value != argument:
@@ -99,17 +99,19 @@ def _fold(loop: Loop, k: int, argument: ir.Value, next_: ir.Value) -> Fold | Non
         if step is None:
             return None
         kind, before, term, made = step
-        kinds.add(kind)
+        if name not in ("", kind):
+            return None
+        name = kind
         terms.append(term)
         links += made
         versions += [*made, before]
         value = before
-    if len(kinds) != 1 or not _is_foldable(*kinds, element(argument)):
+    if not name or not _is_foldable(name, element(argument)):
         return None
     if any(not _used_only_by(v, links, None) for v in versions if v not in (argument, next_)):
         return None
     partial = not (_used_only_by(argument, links, None) and _used_only_by(next_, [], (loop.terminator, k)))
-    return Fold(*kinds, tuple(reversed(terms)), tuple(reversed(links)), partial)
+    return Fold(name, tuple(reversed(terms)), tuple(reversed(links)), partial)
 
 
 def _step_back(value: ir.Value, argument: ir.Value) -> tuple[str, ir.Value, Term, list[ir.Value]] | None:
@@ -208,6 +210,14 @@ def _buffer(loop: Loop, indices: Indices, k: int, argument: ir.Value, next_: ir.
     if len(dims) != 1 or not _is_disjoint(written, reads, indices.count):
         return None
     return Buffer(tuple(links))
+
+
+def release(kind: Buffer, argument: ir.Value, init: ir.Value) -> None:
+    """Let the loop read from `init` what it reads from the carried buffer: rows that it has not written."""
+    for version in (argument, *kind.links):
+        for user in [use.owner.operation for use in version.uses]:
+            if user.name == "jic.dynamic_slice":
+                user.operands[0] = init
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """Which dims of a loop body's values are one and the same dim, that every op leaves as it is.
 
-The dims of all values are elements of a union-find. An op unifies a dim of its operand with the dim of its result that runs over the
-same positions one by one; a dim that an op mixes (reduces, contracts, slices, shifts) is blocked, and so is its whole class.
+The dims of all values are elements of a union-find. An op unifies a dim of its operand with the dim of its result that
+runs over the same positions one by one; a dim that an op mixes (reduces, contracts, slices, shifts) is blocked, and so
+is its whole class.
 """
 
 from __future__ import annotations
@@ -122,9 +123,7 @@ class DimClasses:
         elif name == "reshape":
             self._reshape(source, result, before, after)
 
-    def _reshape(
-        self, source: ir.Value, result: ir.Value, before: tuple[int, ...], after: tuple[int, ...]
-    ) -> None:
+    def _reshape(self, source: ir.Value, result: ir.Value, before: tuple[int, ...], after: tuple[int, ...]) -> None:
         places = {(prod(after[:j]), after[j]): j for j in range(len(after))}
         for i, size in enumerate(before):
             j = places.get((prod(before[:i]), size))

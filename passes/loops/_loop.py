@@ -11,7 +11,7 @@ from torch_mlir import ir
 from jic.dialects import build
 
 from ..base import functions, walk
-from ..simplify._rewrite import element, is_static, shape, splat
+from ..simplify._rewrite import element, is_static, shape, splat, used
 
 # Ops that only their users need: they may be computed elsewhere, or not at all.
 _IMPURE = {"jic.aten_call", "jic.bail", "jic.launch", "jic.while", "jic.yield", "jic.condition"}
@@ -112,32 +112,20 @@ def closure(body: list[ir.Operation], roots: Iterable[ir.Value]) -> tuple[list[i
     return found[::-1], wanted
 
 
-def is_defined_in(value: ir.Value, op: ir.Operation) -> bool:
-    """True if `value` is an argument of a block, or a result of an op, in one of the regions of `op`."""
-    owner = value.owner
-    if isinstance(owner, ir.Block):
-        parent = owner.owner
-        if parent.operation == op:
-            return True
-    else:
-        parent = owner.operation.parent
-    while parent is not None:
-        if parent.operation == op:
-            return True
-        parent = parent.operation.parent
-    return False
-
-
 def invariant_in(op: ir.Operation) -> Callable[[ir.Value], bool]:
-    """A test for values that are defined outside of the loop `op`. Answers are kept, so use it while `op` is unchanged."""
-    known: dict[ir.Value, bool] = {}
+    """A test for values that are defined outside of the loop `op` as it is now.
 
-    def test(value: ir.Value) -> bool:
-        if value not in known:
-            known[value] = not is_defined_in(value, op)
-        return known[value]
-
-    return test
+    It does not ask a value where it stands: a wrapper of a block's argument goes on naming the op that held the block when
+    the wrapper was made, and that op may be gone.
+    """
+    own: set[ir.Value] = set()
+    for o in [op, *walk(op)]:
+        for region in o.regions:
+            for block in region.blocks:
+                own.update(block.arguments)
+        if o != op:
+            own.update(o.results)
+    return lambda value: value not in own
 
 
 def clone(op: ir.Operation, replacements: dict[ir.Value, ir.Value]) -> ir.Operation:
@@ -174,6 +162,9 @@ def keep_carried(loop: Loop, keep: list[int]) -> ir.Operation:
     """Put in the loop's place one that carries only the values `keep`, which need no other; erases `loop.op`."""
     op, body = loop.op, loop.body
     inits, yielded = loop.inits, loop.yielded
+    # MLIR would not notice what is erased while in use, and would end the process some time later.
+    left = [k for k in range(len(inits)) if k not in keep and used(op.results[k])]
+    assert not left, f"results {left} are still in use"
     with ir.InsertionPoint(op), op.location:
         new = build.op("loop", [op.operands[0], *(inits[k] for k in keep)], [inits[k].type for k in keep], regions=1)
     old = loop.terminator
@@ -181,10 +172,11 @@ def keep_carried(loop: Loop, keep: list[int]) -> ir.Operation:
         build.yield_(*(yielded[k] for k in keep))
     old.erase()
     for inner in reversed([o.operation for o in body.operations][:-1]):
-        if is_movable(inner) and not any(True for r in inner.results for _ in r.uses):
+        if is_movable(inner) and not any(map(used, inner.results)):
             inner.erase()
     for k in reversed(range(len(inits))):
         if k not in keep:
+            assert not used(body.arguments[k + 1]), f"carried value {k} is still in use"
             body.erase_argument(k + 1)
     body.append_to(new.regions[0])
     for i, k in enumerate(keep):

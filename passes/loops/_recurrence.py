@@ -24,12 +24,13 @@ class Rows:
     Attributes:
         size: the number of rows, 1 if the body works on one thing that has no batch dim.
         dims: for each value that has one, the dim along which its rows lie. A value without is the same for all rows.
-        weights: for each `jic.matmul` of the body, in order, the number (0 or 1) of the operand that is the same in all steps.
+        weights: for the result of each `jic.matmul` that the loop needs, the number (0 or 1) of the operand that is the
+            same in all steps.
     """
 
     size: int
     dims: dict[ir.Value, int]
-    weights: tuple[int, ...]
+    weights: dict[ir.Value, int]
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ def find_rows(loop: ir.Operation, limits: Limits | None = None) -> Rows | None:
     body = [view.operation for view in block.operations][:-1]
     if any(op_name(op) not in BODY_OPS or not _is_plain(op) for op in body):
         return None
+    body = _live(body, list(block.operations)[-1].operation)
     inner = set(block.arguments) | {r for op in body for r in op.results}
     values = [*inner, *(v for op in body for v in op.operands), *loop.operands]
     if not all(isinstance(v.type, ir.RankedTensorType) and is_static(shape_of(v)) for v in values):
@@ -67,6 +69,17 @@ def find_rows(loop: ir.Operation, limits: Limits | None = None) -> Rows | None:
             continue
         return Rows(size, dims, weights)
     return None
+
+
+def _live(body: list[ir.Operation], last: ir.Operation) -> list[ir.Operation]:
+    """The ops that what the loop yields depends on."""
+    wanted = set(last.operands)
+    found = []
+    for op in reversed(body):
+        if any(r in wanted for r in op.results):
+            wanted |= set(op.operands)
+            found.append(op)
+    return found[::-1]
 
 
 def _cover(classes: DimClasses, carried: list[ir.Value], size: int) -> dict[ir.Value, int]:
@@ -114,10 +127,10 @@ def _members(classes: DimClasses, dim: tuple[ir.Value, int]) -> dict[ir.Value, i
 
 def _weights(
     loop: ir.Operation, body: list[ir.Operation], inner: set[ir.Value], dims: dict[ir.Value, int]
-) -> tuple[int, ...] | None:
+) -> dict[ir.Value, int] | None:
     """The weight operands of the matmuls, or None if an op of the body cannot be done row by row."""
     variant = set(loop.regions[0].blocks[0].arguments)
-    found: list[int] = []
+    found: dict[ir.Value, int] = {}
     batched = bool(dims)
     for op in body:
         # what is packed before the loop is computed element by element: no sums
@@ -129,7 +142,7 @@ def _weights(
             number = _weight_operand(op, variant, dims, batched)
             if number is None or not own:
                 return None
-            found.append(number)
+            found[result] = number
         elif name == "reduce":
             kind, reduced = ir.StringAttr(op.attributes["kind"]).value, tuple(op.attributes["dims"])
             if not own or not reduced or (kind.startswith("arg") and len(reduced) != 1):
@@ -139,12 +152,10 @@ def _weights(
     yielded = list(loop.regions[0].blocks[0].operations)[-1].operation.operands
     if batched and any(shape_of(v) and v not in dims and not is_constant(v) for v in yielded):
         return None
-    return tuple(found)
+    return found
 
 
-def _weight_operand(
-    op: ir.Operation, variant: set[ir.Value], dims: dict[ir.Value, int], batched: bool
-) -> int | None:
+def _weight_operand(op: ir.Operation, variant: set[ir.Value], dims: dict[ir.Value, int], batched: bool) -> int | None:
     result = op.results[0]
     if len(shape_of(result)) != 2 or str(result.type.element_type) not in _FLOATS:
         return None
@@ -190,12 +201,11 @@ def _pays(
     body: list[ir.Operation],
     dims: dict[ir.Value, int],
     size: int,
-    weights: tuple[int, ...],
+    weights: dict[ir.Value, int],
     limits: Limits,
 ) -> bool:
     """Whether a row's values and the weights stay in the caches from one step to the next."""
-    products = [op for op in body if op.name == "jic.matmul"]
-    read = sum(bytes_of(op.operands[number]) for op, number in zip(products, weights, strict=True))
+    read = sum(bytes_of(result.owner.operation.operands[number]) for result, number in weights.items())
     block = loop.regions[0].blocks[0]
     buffers = {r for op in body if op.name == "jic.dynamic_update" for r in op.results}
     last = list(block.operations)[-1].operation
@@ -203,5 +213,5 @@ def _pays(
     kept = [op.results[0] for op in body if op_name(op) in ("matmul", "reduce", "concat")]
     row = sum(bytes_of(v) for v in (*state, *kept)) // size
     if not dims:  # one thread does it all: only where the steps are small
-        return bool(products) and read + row <= limits.single
+        return bool(weights) and read + row <= limits.single
     return read <= limits.weights and row <= limits.row

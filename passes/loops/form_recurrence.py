@@ -25,11 +25,11 @@ class FormRecurrence(Pass):
         }                                                      jic.yield(%l)
                                                              }
 
-    The rows lie along one dim (here of size 32) of every carried value that no op of the body mixes: elementwise ops, views and
-    reductions of other dims, dynamic slices and updates of other dims, and matmuls whose other operand does not change in the loop. Buffers that
-    a step updates, and carried scalars, are fine. So is a body without such a dim, if it holds matmuls and is small: one thread runs it. The body
-    must hold no control flow, and composites (softmax, …) must be decomposed. Views and splat constants that the loop captures go
-    into the kernel too.
+    The rows lie along one dim (here of size 32) of every carried value that no op of the body mixes: elementwise ops,
+    views and reductions of other dims, dynamic slices and updates of other dims, and matmuls whose other operand does
+    not change in the loop. Buffers that a step updates, and carried scalars, are fine. So is a body without such a dim,
+    if it holds matmuls and is small: one thread runs it. The body must hold no control flow, and composites (softmax, …)
+    must be decomposed. Views and splat constants that the loop captures go into the kernel too.
 
     Options:
         max-weight-bytes: the most bytes of matmul operands that every step reads again.

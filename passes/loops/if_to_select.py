@@ -12,7 +12,7 @@ from ..base import Pass
 from ..fusion._ops import ELEMENTWISE, GENERATORS, VIEWS
 from ..simplify._dynamic_views import same_place
 from ..simplify._regions import body_ops, control_flow, inline_before, inside, replace, terminator
-from ..simplify._rewrite import attribute, defining, is_static, shape
+from ..simplify._rewrite import attribute, defining, erase_unused, is_static, shape
 from ._cost import elements, may_speculate
 
 _MOVES = VIEWS | GENERATORS | {"reshape"}
@@ -51,12 +51,13 @@ class IfToSelect(Pass):
         for op in control_flow(module, "if"):
             if self._is_cheap(op):
                 _convert(op)
+                erase_unused(module)  # updates that were replaced
 
     def _is_cheap(self, op: ir.Operation) -> bool:
         computed: list[ir.Value] = []
         branches = [region.blocks[0] for region in op.regions]
         pairs = list(zip(*(terminator(block).operands for block in branches), strict=True))
-        chains = [chain for pair in pairs if (chain := _updates(*pair, op))]
+        chains = [chain for on_true, on_false in pairs if (chain := _updates(on_true, on_false, op))]
         chained = [update for _, *sides in chains for side in sides for update in side]
         for inner in (inner for block in branches for inner in body_ops(block)):
             if inner.name.removeprefix("jic.") not in _SIMPLE or not may_speculate(inner):

@@ -9,11 +9,11 @@ from torch_mlir import ir
 from jic.dialects import build
 
 from ..base import Pass
-from ..simplify._rewrite import attribute, erase_unused, shape
+from ..simplify._rewrite import attribute, erase_unused
 from ._affine import Indices
 from ._batch import Batched, Batcher, Form
 from ._batch_rules import batcher
-from ._carried import Buffer, Count, Delay, Fold, Kind, Other, Same, classify
+from ._carried import Buffer, Count, Delay, Fold, Kind, Other, Same, classify, release
 from ._folds import delayed, folded_terms, last, reduced, scanned
 from ._loop import Loop, clone, closure, invariant_in, is_movable, keep_carried, loops
 from ._rows import number, written
@@ -93,6 +93,9 @@ class _Parallelize:
     def run(self) -> None:
         with ir.InsertionPoint(self.loop.op), self.loop.op.location:
             results = [self.result(k) for k in range(len(self.kinds))]
+        for k, kind in enumerate(self.kinds):
+            if isinstance(kind, Buffer) and results[k] is not None:
+                release(kind, self.carried[k], self.inits[k])
         staying = self.staying(results)
         if len(staying) == len(self.kinds) and (staying or not self.is_pure()):
             return

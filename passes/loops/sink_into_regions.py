@@ -30,10 +30,12 @@ class SinkIntoRegions(Pass):
     name = "jic-sink-into-regions"
 
     def apply(self, module: ir.Operation) -> None:
-        for op in control_flow(module, "loop", "while", "if"):
+        ops = list(control_flow(module, "loop", "while", "if"))
+        for op in ops:
             for region in op.regions:
                 _sink(region.blocks[0])
-        erase_unused(module)
+        if ops:
+            erase_unused(module)
 
 
 def _sink(block: ir.Block) -> None:

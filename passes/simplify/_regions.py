@@ -96,7 +96,7 @@ def used_values(op: ir.Operation) -> list[ir.Value]:
 
 
 def inline_before(op: ir.Operation, block: ir.Block, arguments: Sequence[ir.Value]) -> list[ir.Value]:
-    """Move the ops of `block`, a region's of `op`, before `op`, with `arguments` for its own; what it yielded."""
+    """Move the ops of the region `block` before `op`, with `arguments` for its own; what it yielded."""
     for argument, value in zip(block.arguments, arguments, strict=True):
         argument.replace_all_uses_with(value)
     for inner in body_ops(block):

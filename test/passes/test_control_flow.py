@@ -14,13 +14,13 @@ from jic import dialects
 from jic.passes.base import functions, walk
 from jic.passes.fusion import fusion_pipeline
 from jic.passes.pipeline import Pipeline
-from jic.targets.cpu.pipeline import default_pipeline
+from jic.targets.cpu.pipeline import CONTROL_FLOW, default_pipeline
 
 CONTEXT = dialects.context()
 PASSES = (
     *("jic-constant-fold", "jic-algebraic-simplify", "jic-fold-views", "jic-cse", "jic-dead-code-elimination"),
     *("jic-simplify-ifs", "jic-simplify-loops", "jic-if-to-select", "jic-loop-invariant-code-motion"),
-    "jic-sink-into-regions",
+    *("jic-while-to-loop", "jic-sink-into-regions"),
 )
 # What a block may hold once its kernels are formed.
 FORMED = {"fused", "reshape", "constant", "aten_call", "loop", "while", "if", "bail", "yield", "condition"}
@@ -102,3 +102,21 @@ def test_all_passes_in_sequence(data: st.DataObject, seed: int) -> None:
 def test_fusion(strategy: str, data: st.DataObject, seed: int) -> None:
     module = data.draw(control_flow(CONTEXT, products=True))
     check_kernels(check(module, f"jic-cse,{fusion_pipeline(strategy)}", seed))
+
+
+STRAIGHT = """
+func.func @main(%x: tensor<2x4xf32>, %w: tensor<4xf32>, %i: tensor<i64>) -> tensor<2x4xf32> {
+  %0 = "jic.constant"() {value = dense<2.0> : tensor<2x4xf32>} : () -> tensor<2x4xf32>
+  %1 = "jic.broadcast"(%w) {dims = array<i64: 1>} : (tensor<4xf32>) -> tensor<2x4xf32>
+  %2 = "jic.mul"(%x, %0) : (tensor<2x4xf32>, tensor<2x4xf32>) -> tensor<2x4xf32>
+  %3 = "jic.add"(%1, %2) : (tensor<2x4xf32>, tensor<2x4xf32>) -> tensor<2x4xf32>
+  %4 = "jic.exp"(%x) : (tensor<2x4xf32>) -> tensor<2x4xf32>
+  return %3 : tensor<2x4xf32>
+}
+"""
+
+
+def test_programs_without_control_flow_stay_as_they_are() -> None:
+    with CONTEXT:
+        module = ir.Module.parse(STRAIGHT)
+    assert str(run_passes(module, f"{CONTROL_FLOW},jic-sink-into-regions")) == str(module)

@@ -70,6 +70,17 @@ KERNEL(slow) {
     o[i] = v;
   }
 }
+KERNEL(add_counter) {
+  float *x = b[0], *o = b[2];
+  for (int64_t i = begin; i < end; ++i) o[i] = x[i] + (float)*(int64_t *)b[1];
+}
+/* whether one of 300 elements is below 10 */
+KERNEL(below) {
+  float *x = b[0];
+  char any = 0;
+  for (int i = 0; i < 300; ++i) any |= x[i] < 10.0f;
+  *(char *)b[1] = any;
+}
 KERNEL(nothing) { }
 """
 

@@ -164,14 +164,17 @@ class Program:
         return list(build.if_(condition, [v.type for v in wanted], body, body).results)
 
     def repeat(self, scope: list[Value], depth: int) -> list[Value]:
-        """A `jic.while` that ends after at most three steps."""
+        """A `jic.while` that ends after a few steps."""
         start = build.splat([], ir.IntegerType.get_signless(64), self.draw(st.integers(0, 4)))
+        step = self.choose((1, 2, -1, -3))
+        predicate = self.choose(("gt", "ge") if step < 0 else ("lt", "le"))
         inits = [start, *(self.choose(scope) for _ in range(self.draw(st.integers(1, 3))))]
 
         def before(arguments: list[Value]) -> list[Value]:
             inner = [*scope, *arguments]
             self.grow(inner, 0, self.draw(st.integers(0, 2)))
-            condition = build.compare("lt", arguments[0], build.splat_like(arguments[0], 3))
+            bound = build.splat_like(arguments[0], -1 if step < 0 else 3)
+            condition = build.compare(predicate, arguments[0], bound)
             if self.draw(st.booleans()):
                 condition = build.elementwise("and", condition, self.choose(self.of(inner, "i1", [])))
             return [condition, *(self.choose((a, self.same(inner, a))) for a in arguments)]
@@ -179,7 +182,7 @@ class Program:
         def after(arguments: list[Value]) -> list[Value]:
             inner = [*scope, *arguments]
             self.grow(inner, depth - 1, self.draw(st.integers(1, 4)))
-            count = build.elementwise("add", arguments[0], build.splat_like(arguments[0], 1))
+            count = build.elementwise("add", arguments[0], build.splat_like(arguments[0], step))
             return [count, *(self.next(inner, a, i) for a, i in zip(arguments[1:], inits[1:], strict=True))]
 
         def counted(arguments: list[Value]) -> list[Value]:

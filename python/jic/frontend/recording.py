@@ -11,6 +11,7 @@ from torch.fx import traceback as fx_traceback
 from torch.overrides import TorchFunctionMode
 
 from . import locations
+from .control.indexing import normal
 from .control.interpreter import Interpreter
 from .control.torch_calls import READS, converted, has_scalars, run_time_call, written
 
@@ -44,6 +45,8 @@ class Recorder(TorchFunctionMode):
         before = list(args)
         for tensor in written(func, args, kwargs):
             self.context.writes(self._captured(tensor))
+        if len(args) > 1 and getattr(func, "__name__", "") in ("__getitem__", "__setitem__"):
+            args = (args[0], normal(args[1]), *args[2:])
         if has_scalars(args) or has_scalars(kwargs):
             special = run_time_call(self.context, func, args, kwargs, self._swapped)
             if special is not NotImplemented:

@@ -59,6 +59,8 @@ class Program:
         self.inputs = [_tensor(t) for t in manifest["inputs"]]
         self.outputs = [_tensor(t) for t in manifest["outputs"]]
         self._steps: list[dict[str, Any]] = manifest["steps"]
+        if manifest["values"]:
+            _check_values(self._steps)
         zeroed = _zeroed(self._steps)
         steps: list[tuple[tuple[Any, ...], int]] = []
         holds = self._sizes(manifest)
@@ -208,6 +210,41 @@ def _counter(slot: Sequence[Any], holds: Callable[[Sequence[Any], int], tuple[in
     if slot[0] not in ("workspace", "output"):
         raise ValueError(f"a counter in {slot[0]} {slot[1]}, which programs do not write")
     return holds(slot, 8)
+
+
+def _check_values(steps: Sequence[Mapping[str, Any]]) -> None:
+    """Raise `ValueError` if some way to a step that reads an ATen result does not lead through the call that makes it."""
+    everything = -1
+    made = [everything] * (len(steps) + 1)  # before each step: bits of the values that exist on all ways
+    made[0] = 0
+    work = [0] if steps else []
+    while work:
+        number = work.pop()
+        step, here = steps[number], made[number]
+        for kind, index in _slots_of(step):
+            if kind == "value" and not here >> int(index) & 1:
+                raise ValueError(f"step {number} reads value {index} before it is made")
+        for result in step.get("results", ()):
+            here |= 1 << int(result["value"])
+        followers = [] if step["op"] == "jump" else [number + 1]
+        followers += [_target(int(step["to"]), made)] if step["op"] in _JUMPS else []
+        for follower in followers:
+            if made[follower] & here != made[follower]:
+                made[follower] &= here
+                if follower < len(steps):
+                    work.append(follower)
+
+
+def _slots_of(step: Mapping[str, Any]) -> list[Sequence[Any]]:
+    """The slots that a step reads or writes."""
+    found = [*step.get("buffers", ()), *(o["slot"] for o in step.get("operands", ()))]
+    return found + [
+        step[key] for key in ("from", "to", "buffer", "condition", "slot", "limit") if _is_slot(step.get(key))
+    ]
+
+
+def _is_slot(found: Any) -> bool:
+    return isinstance(found, Sequence) and not isinstance(found, str)
 
 
 def _zeroed(steps: Sequence[Mapping[str, Any]]) -> dict[int, list[Sequence[Any]]]:

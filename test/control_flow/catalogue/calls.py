@@ -57,7 +57,7 @@ def step_is_a_closure(x, h):
     return h
 
 
-@program(*STEPS, loops=1)
+@program(*STEPS, compiled=False)
 def closure_changes_its_variable(x, h):
     def add(row):
         nonlocal h

@@ -92,3 +92,14 @@ def run(body: Body, *inputs: torch.Tensor, machine: Machine | None = None, times
     for a, b in zip(kept, inputs, strict=True):
         assert torch.equal(a, b), "an input was written"
     return results
+
+
+def poison(size: int) -> None:
+    """Fill memory of this size, which the next workspace will lie on, with bytes that are no sensible number."""
+    blob = torch.full((max(1, size),), 0xA7, dtype=torch.uint8)
+    manifest = {
+        "format": 1, "target": "cpu", "features": "", "inputs": [{"dtype": "uint8", "shape": [len(blob)]}], "outputs": [],
+        "workspace": len(blob), "scratch": 0, "constants": [], "values": 0,
+        "steps": [{"op": "copy", "from": ["input", 0], "to": ["workspace", 0], "bytes": len(blob)}],
+    }  # fmt: skip
+    Program(Artifact(manifest, b"", b"")).run([blob])

@@ -298,3 +298,20 @@ def test_mask_and_integers() -> None:
         re, im = torch.where(alive, re2, re), torch.where(alive, im2, im)
     found = run_program(program, inputs)
     assert (found[3] != count).float().mean() < 0.01  # a borderline point may escape a step earlier
+
+
+@pytest.mark.parametrize("shape", [(5, 40), (3, 2, 33), (100, 16)])
+def test_rows_along_the_last_dim(shape) -> None:
+    """Each column is a chain of its own: the batch dim is the last one of all states and inputs."""
+    dims = list(range(1, len(shape)))
+
+    def step(i, a, x):
+        total = b.broadcast(b.reduce(ew("mul", a, x), "sum", [0]), shape, dims)
+        return [ew("tanh", ew("sub", b.reverse(a, [0]), total))]
+
+    program = loop_program([(shape, "f32")] * 2, 1, 4, step)
+    inputs = [rand(*shape), rand(*shape)]
+    a, x = (t.double() for t in inputs)
+    for _ in range(4):
+        a = torch.tanh(a.flip(0) - (a * x).sum(0, keepdim=True))
+    check(program, inputs, [a])

@@ -12,7 +12,7 @@ from .errors import Again, Unsupported
 from .flow import NEXT, Flow, joined
 from .journal import UNDEFINED, Place
 from .scalar import Scalar
-from .values import Mismatch, Spec, check_tensor_leaves, leaves, rebuild, same, unify
+from .values import Mismatch, Poison, Spec, check_tensor_leaves, leaves, rebuild, same, unify
 
 _TRIES = 32
 Branch = Callable[[], Flow]
@@ -66,7 +66,7 @@ class _Attempt:
         flow_2, changed_2, tensors_2 = self._run(otherwise)
 
         places = list(dict.fromkeys((*changed_1, *changed_2)))
-        exits_1, exits_2 = (f.certain and not f.goes_on for f in (flow_1, flow_2))
+        exits_1, exits_2 = (f.kinds <= {"return", "raise"} for f in (flow_1, flow_2))
         left: list[torch.Tensor | None] = list(tensors_1)
         right: list[torch.Tensor | None] = list(tensors_2)
         same_values: list[tuple[Place, Any]] = []
@@ -75,14 +75,21 @@ class _Attempt:
         for place in places:
             before = place.read()
             a, b = changed_1.get(place, before), changed_2.get(place, before)
-            if exits_1 and not exits_2 and not _is_internal(place):
+            if exits_1 and not exits_2 and place.kind == "var" and not _is_internal(place):
                 a = UNDEFINED  # nothing reads it after this branch
-            elif exits_2 and not exits_1 and not _is_internal(place):
+            elif exits_2 and not exits_1 and place.kind == "var" and not _is_internal(place):
                 b = UNDEFINED
             if a is b or same(a, b):
                 same_values.append((place, a))
                 continue
-            spec = self._unify(place, a, b, guarded=not (exits_1 or exits_2 or _is_internal(place)))
+            try:
+                spec = self._unify(place, a, b, guarded=not (exits_1 or exits_2 or _is_internal(place)))
+            except Unsupported as error:
+                if place.kind not in ("var", "cell") or _is_internal(place):
+                    raise
+                error.location = context.location()
+                same_values.append((place, Poison(error)))  # most often nobody reads it again
+                continue
             merged.append((place, spec, a, b))
         code_spec = unify(flow_1.code, flow_2.code)
         merged.append((None, code_spec, flow_1.code, flow_2.code))

@@ -14,7 +14,7 @@ from . import lists, user
 from .branches import select
 from .errors import Unsupported
 from .expressions import is_run_time, plain
-from .iteration import Range, Unroll, Wrapped
+from .iteration import Range, Rows, Unroll, Wrapped
 from .scalar import Scalar, is_number, tensor_of, to_bool, to_float, to_int
 
 if TYPE_CHECKING:
@@ -253,6 +253,11 @@ def _isnan(interpreter: Interpreter, value: Any) -> Any:
 @_handles(math.pow)
 def _pow(interpreter: Interpreter, base: Any, exponent: Any) -> Any:
     return to_float(base) ** to_float(exponent) if is_run_time(base) or is_run_time(exponent) else math.pow(base, exponent)
+
+
+@_handles(torch.unbind)
+def _unbind(interpreter: Interpreter, tensor: torch.Tensor, dim: int = 0) -> Any:
+    return Rows.of(tensor, dim)
 
 
 def _joined(cat: bool) -> Handler:

@@ -14,10 +14,17 @@ from . import markers  # noqa: F401  (defines the ops)
 from .errors import Again, Unsupported
 from .journal import Journal, Place
 from .scalar import Scalar, to_bool
-from .values import Maybe
+from .values import Maybe, Poison
 
 ops = torch.ops.jic
+_BAIL = "<bail>"
 _LIMIT = 1 << 15  # torch calls that a trace may hold
+
+
+def storage_of(tensor: torch.Tensor) -> int:
+    """Which memory `tensor` itself has, whatever stands for it in a region."""
+    with torch._C.DisableTorchFunction():
+        return tensor.untyped_storage()._cdata
 
 
 class _Names:
@@ -52,7 +59,7 @@ class Context:
         self.regions: list[Region] = []
         self.location = location
         self.names = _Names()
-        self.names.variables["bail"] = False
+        self.names.variables[_BAIL] = False
         self.messages: list[str] = []
         self.notes: list[tuple[str, str, str]] = []
         self.calls = 0
@@ -105,16 +112,16 @@ class Context:
         message = f"{why}" + (f" at {where}" if where else "")
         if message not in self.messages:
             self.messages.append(message)
-        flag = self.names.variables["bail"]
+        flag = self.names.variables[_BAIL]
         if condition is True or flag is True:
             new: Any = True
         else:
             new = condition if flag is False else Scalar(bool, flag.tensor | condition.tensor)
-        self.journal.write(Place("var", self.names, "bail"), new)
+        self.journal.write(Place("var", self.names, _BAIL), new)
 
     def finish(self) -> None:
         """At the end of the trace: the op that gives up, if any condition was met."""
-        flag = self.names.variables["bail"]
+        flag = self.names.variables[_BAIL]
         if flag is True:
             raise Unsupported("the function raises for every input: " + "; ".join(self.messages))
         if flag is not False:
@@ -122,6 +129,8 @@ class Context:
 
     def defined(self, value: Any, name: str) -> Any:
         """The value of a variable that may be undefined: where it is, the call is given up."""
+        if isinstance(value, Poison):
+            raise value.error
         if isinstance(value, Maybe):
             if value.defined is not True:
                 self.give_up(~value.defined, f"{name} may be read before it is assigned")
@@ -162,12 +171,16 @@ class Context:
     def made(self, result: Any) -> None:
         """Note where new tensors were made."""
         if isinstance(result, torch.Tensor):
-            key = result.untyped_storage()._cdata
+            key = storage_of(result)
             if key not in self._homes:
                 self._homes[key] = (self.regions[-1] if self.regions else None, result)
         elif isinstance(result, (tuple, list)):
             for item in result:
                 self.made(item)
+
+    def enters(self, tensor: torch.Tensor) -> None:
+        """`tensor`, a result of the marker that opens the region being traced, belongs to it."""
+        self._homes[storage_of(tensor)] = (self.regions[-1], tensor)
 
     def version(self, tensor: torch.Tensor) -> torch.Tensor:
         """What stands for `tensor` in the region being traced."""
@@ -175,8 +188,8 @@ class Context:
             if id(tensor) in region.versions:
                 return region.versions[id(tensor)][1]
             if region.versions:
-                storage = tensor.untyped_storage()._cdata
-                if any(t.untyped_storage()._cdata == storage for t, _ in region.versions.values()):
+                storage = storage_of(tensor)
+                if any(storage_of(t) == storage for t, _ in region.versions.values()):
                     raise Unsupported(
                         f"a tensor is written to in {region.what} and read there through a view made before it",
                         hint="make the view inside, or clone() it",
@@ -198,7 +211,7 @@ class Context:
         here = self.regions[-1]
         if id(tensor) in here.versions:
             return
-        key = tensor.untyped_storage()._cdata
+        key = storage_of(tensor)
         home, root = self._homes.get(key, (None, tensor))
         if home is here:
             if key in here.carried:

@@ -326,9 +326,12 @@ class Expressions:
 def subscript(interpreter: Interpreter, owner: Any, index: Any) -> Any:
     """`owner[index]`."""
     if isinstance(owner, torch.Tensor):
+        index = indexing.normal(index)
         if indexing.has_scalar(index):
             return indexing.get(interpreter.context, owner, index)
         return owner[index]
+    if isinstance(index, torch.Tensor) and type(owner) in (list, tuple):
+        index = indexing.normal(index)
     if lists.has_segment(owner):
         if isinstance(index, int) and not isinstance(index, bool):
             return lists.item(owner, index)

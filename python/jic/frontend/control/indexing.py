@@ -8,7 +8,7 @@ import torch
 
 from .context import Context, ops
 from .errors import Unsupported
-from .scalar import Scalar
+from .scalar import Scalar, from_tensor
 
 _Item = tuple[int, Any, int]
 """A dim of the tensor, a run-time start, and how many elements from there on."""
@@ -20,6 +20,19 @@ def has_scalar(index: Any) -> bool:
         isinstance(i, Scalar) or isinstance(i, slice) and any(isinstance(v, Scalar) for v in (i.start, i.stop, i.step))
         for i in items
     )
+
+
+def normal(index: Any) -> Any:
+    """`index` with 0-d integer tensors, which index as ints do, as Scalars."""
+    if isinstance(index, tuple):
+        return tuple(_number(i) for i in index) if any(_number(i) is not i for i in index) else index
+    return _number(index)
+
+
+def _number(item: Any) -> Any:
+    if not isinstance(item, torch.Tensor) or item.dim() or item.dtype.is_floating_point or item.dtype == torch.bool:
+        return item
+    return from_tensor(item)
 
 
 def get(context: Context, tensor: torch.Tensor, index: Any) -> torch.Tensor:

@@ -21,7 +21,7 @@ from .context import Context
 from .errors import Again, NotInterpretable, Unsupported
 from .expressions import plain
 from .frame import Frame
-from .iteration import Range, Unroll, Wrapped
+from .iteration import Range, Rows, Unroll, Wrapped
 from .journal import UNDEFINED, Place
 from .lists import Segment
 from .scalar import Scalar, from_tensor
@@ -254,6 +254,8 @@ class Interpreter:
         if isinstance(owner, torch.Tensor):
             if name == "item":
                 return from_tensor(owner)
+            if name == "unbind":
+                return Rows.of(owner, *args, **kwargs)
             if name == "tolist" and owner.dim() == 0:
                 return from_tensor(owner)
             return self._native(function, args, kwargs)

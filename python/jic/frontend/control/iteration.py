@@ -64,6 +64,18 @@ class Unroll:
         return iter(self.items)
 
 
+class Rows(tuple):
+    """`tensor.unbind(dim)`, which a loop may run over as over the tensor."""
+
+    whole: torch.Tensor
+
+    @staticmethod
+    def of(tensor: torch.Tensor, dim: int = 0) -> Rows:
+        made = Rows(tensor.unbind(dim))
+        made.whole = tensor.movedim(dim, 0)
+        return made
+
+
 @dataclass(eq=False)
 class Wrapped:
     """`enumerate`, `zip` or `reversed` of things that a loop may run over; `kind` says which."""
@@ -96,6 +108,8 @@ def iterable_of(context: Context, source: Any) -> Iterable | None:
     if isinstance(source, (range, Range)):
         values = Range(source.start, source.stop, source.step) if isinstance(source, range) else source
         return Iterable(values.length, values.item, values.forced)
+    if isinstance(source, Rows):
+        return Iterable(len(source), lambda number: context.row(source.whole, number))
     if isinstance(source, torch.Tensor):
         if source.dim() == 0:
             raise TypeError("iteration over a 0-d tensor")

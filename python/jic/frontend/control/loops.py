@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from .branches import select
-from .context import Context, Region, ops
+from .context import Context, Region, ops, storage_of
 from .errors import Again, Unsupported
 from .flow import NEXT, Flow
 from .journal import UNDEFINED, Place
@@ -171,7 +171,7 @@ class _Attempt:
         zero = constant(0)
         values = ops.while_begin([zero, zero.clone(), *self._inits()])
         context.regions.append(self.region)
-        number, code, carried = self._header(values)
+        number, code, carried = self._header(values, tested=False)
         self._enter(carried, number)
         goes_on: Any = True
         if plan.exits:
@@ -189,8 +189,6 @@ class _Attempt:
         condition = goes_on.tensor if isinstance(goes_on, Scalar) else constant(goes_on)
         handed = [number.tensor, code.tensor, *self._next(number, at_test=True)]
         values = ops.while_cond(condition, [context.swapped(t) for t in handed])
-        for tensor in values:
-            context.made(tensor)
         number, code, carried = self._header(values)
         self._enter(carried, number, again=True)
         flow = loop.body(number).without("continue")
@@ -201,18 +199,17 @@ class _Attempt:
         new_code = flow.code.tensor if isinstance(flow.code, Scalar) else constant(flow.code)
         following = [(number + 1).tensor, new_code, *self._next(number)]
         results = ops.while_end([context.swapped(t) for t in following])
-        number, code, results = self._header(results)
+        number, code, results = self._header(results, tested=False)
         self._note_numbers()
         self._leave(results, number)
         if not plan.exits:
             return NEXT
         return Flow(code, plan.exits | {"next"})
 
-    def _header(self, values: list[torch.Tensor]) -> tuple[Scalar, Scalar, list[torch.Tensor]]:
+    def _header(self, values: list[torch.Tensor], tested: bool = True) -> tuple[Scalar, Scalar, list[torch.Tensor]]:
         number, code, *carried = values
         last: Any = self.loop.trip_count
-        # At the test the number may be the count itself; what the count bounds is used only after it.
-        high = last - 1 if isinstance(last, int) else 1 << 61
+        high = last - tested if isinstance(last, int) else 1 << 61
         return Scalar(int, number, (0, max(0, high))), Scalar(int, code, (0, 4)), carried
 
     # ---- into the body ----
@@ -252,11 +249,11 @@ class _Attempt:
         """Give every place its value in a step."""
         context, plan, region = self.context, self.plan, self.region
         for tensor in carried:
-            context.made(tensor)
+            context.enters(tensor)
         values = iter(carried)
         for place, spec in plan.carried.items():
             tensors = [next(values) for _ in leaf_specs(spec)]
-            region.carried |= {t.untyped_storage()._cdata for t in tensors}
+            region.carried |= {storage_of(t) for t in tensors}
             undefined = self.before[place] is UNDEFINED and spec.kind != "maybe" and not again
             context.journal.write(place, UNDEFINED if undefined else rebuild(spec, iter(tensors)))
         for place, step in plan.steps.items():
@@ -413,8 +410,8 @@ class _Attempt:
 
     def _no_aliases(self, tensors: list[torch.Tensor]) -> None:
         """Two carried values must not share memory that the body writes to."""
-        written = {self.region.versions[id(t)][1].untyped_storage()._cdata for t in self.plan.written}
-        own = [t.untyped_storage()._cdata for t in tensors]
+        written = {storage_of(self.region.versions[id(t)][1]) for t in self.plan.written}
+        own = [storage_of(t) for t in tensors]
         others = own[: len(own) - len(self.plan.written)]
         if any(storage in written for storage in others):
             raise Unsupported(

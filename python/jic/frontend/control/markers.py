@@ -37,8 +37,11 @@ _SCHEMAS = (
     "dynamic_update_(Tensor(a!) self, Tensor update, Tensor index, int dim) -> Tensor(a!)",
     "bail(Tensor condition, str message) -> ()",
 )
+_PLAIN = ("dynamic_slice", "dynamic_update", "dynamic_update_")
 for _schema in _SCHEMAS:
-    _library.define(_schema)
+    # The tag keeps torch from computing the others, which do not run by themselves, of constants, and from removing them.
+    _plain = _schema.partition("(")[0] in _PLAIN
+    _library.define(_schema, tags=() if _plain else (torch.Tag.nondeterministic_seeded,))
 
 ops = torch.ops.jic
 OPENING = frozenset({ops.loop_begin.default, ops.while_begin.default, ops.if_begin.default})

@@ -229,6 +229,7 @@ class Statements:
 
     def _set_item(self, owner: Any, index: Any, value: Any) -> None:
         if isinstance(owner, torch.Tensor):
+            index = indexing.normal(index)
             if indexing.has_scalar(index):
                 self.interpreter.writes(owner)
                 indexing.set_(self.context, self.context.swapped(owner), index, plain(value))
@@ -385,7 +386,7 @@ class Statements:
 
         targets = frozenset(self.frame.place(n) for n in owned)
         loop = Loop(self.context, body, count, what=what, targets=targets)
-        line = self.frame.line
+        line, mark = self.frame.line, (self.context.journal.mark, self.context.mark())
         try:
             flow = loop.trace()
         except Unstable as error:
@@ -398,12 +399,10 @@ class Statements:
         if owned and counted:
             if flow is not NEXT:
                 # left early: the target is what it was then; trace again with it carried
-                return self._compiled_again(target, iterable, start, step, what)
+                self._forget(mark)
+                return self._compiled_loop(target, iterable, start, step, what, names, peel, numbers)
             self.assign(target, iterable.item(iterable.length - 1))
         return flow
-
-    def _compiled_again(self, target: ast.expr, iterable: Iterable, start: int, step: Any, what: str) -> Flow:
-        return self._compiled_loop(target, iterable, start, step, what, _plain_names(target), True)
 
     def _peeled(
         self, target: ast.expr, iterable: Iterable, start: int, step: Any, what: str, stored: set[str], error: Unstable

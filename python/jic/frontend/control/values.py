@@ -26,6 +26,13 @@ class Maybe:
     defined: Any
 
 
+@dataclass(eq=False)
+class Poison:
+    """The value of a variable that nobody may read: `error` says why."""
+
+    error: Unsupported
+
+
 @dataclass(frozen=True)
 class Spec:
     """`kind` is tensor, number, constant, tuple, list, dict, object or maybe.

@@ -141,6 +141,9 @@ void build(Program *self, nb::bytes code, nb::bytes constants, std::vector<std::
     }
     builder.check_jumps();
     p.finish();
+  } catch (const nb::cast_error &) {
+    self->~Program();
+    throw nb::value_error("a field of the wrong type or out of range");
   } catch (...) {
     self->~Program();
     throw;

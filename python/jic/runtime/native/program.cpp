@@ -128,7 +128,10 @@ Outcome Program::run_steps(Frame &frame, void *const *in, void *const *out) {
       if (!run_segment(frame, segments_[number])) return Outcome::failed;
       i = segments_[number].end;
     } else {
-      i = follow(frame, steps[i], i);  // a jump around an aten call
+      uint64_t start = frame.timed ? now() : 0;
+      size_t next = follow(frame, steps[i], i);  // a jump around an aten call
+      if (frame.timed) frame.times[i].add(now() - start);
+      i = next;
       if (frame.state) {
         PyEval_RestoreThread(frame.state);
         frame.state = nullptr;

@@ -130,12 +130,15 @@ void Program::segment_body(void *context, int thread, int threads) {
       fresh = false;
       ++i;
     } else if (step.kind == StepKind::jump && step.to > int64_t(i)) {
+      if (frame.timed && thread == 0) frame.times[i].add(0);
       i = size_t(step.to);
     } else {
       if (shared) frame.barrier.wait(threads);
       int64_t &chosen = frame.decisions[decision++ & 1];
       if (thread == 0) {
+        uint64_t start = frame.timed ? now() : 0;
         int64_t next = int64_t(program.follow(frame, step, i));
+        if (frame.timed) frame.times[i].add(now() - start);
         chosen = frame.stopped() ? -1 : next;
       }
       frame.barrier.wait(threads);

@@ -81,12 +81,14 @@ def lower_while(lowering: Lowering, node: Node) -> None:
     lowering.copies([(lowering.slot(node.operands[k]), lowering.slot(carried[k])) for k in own])
     runs = _runs(lowering, node)
     labels, leave, end = [Label() for _ in runs], [Label() for _ in runs], Label()
+    handed_on: list[list[Slot]] = []
     for turn, run in enumerate(runs):
         following_turn = (turn + 1) % len(runs)
         lowering.here(labels[turn])
         with lowering.repeated(max(1, USUAL_TRIPS // len(runs))):
             with _exchanged(lowering, run):
                 lowering.block(node.blocks[0])
+                handed_on.append([lowering.slot(v) for v in forwarded])  # an ATen result has another slot in each copy
                 lowering.add(Step("branch", [lowering.slot(condition)], inputs=1, to=leave[turn]))
                 lowering.block(node.blocks[1])
             moves = [
@@ -95,10 +97,10 @@ def lower_while(lowering: Lowering, node: Node) -> None:
             lowering.copies(moves)
             if turn == len(runs) - 1:
                 lowering.add(Step("jump", [], to=labels[0]))
-    for turn, run in enumerate(runs):
+    for turn in range(len(runs)):
         lowering.here(leave[turn])
-        pairs = [(v, r) for v, r in zip(forwarded, node.results, strict=True) if lowering.sharing.own(r)]
-        lowering.copies([(_slot(lowering, v, run), lowering.slot(r)) for v, r in pairs])
+        pairs = [(v, r) for v, r in zip(handed_on[turn], node.results, strict=True) if lowering.sharing.own(r)]
+        lowering.copies([(v, lowering.slot(r)) for v, r in pairs])
         if turn < len(runs) - 1:
             lowering.add(Step("jump", [], to=end))
     lowering.here(end)

@@ -8,11 +8,11 @@ SIMPLIFY = (
     "jic-constant-fold,jic-algebraic-simplify,jic-strength-reduce,jic-fold-views,jic-cse,jic-dead-code-elimination"
 )
 # Nothing below changes a program without control flow.
-CONTROL_FLOW = "jic-simplify-ifs,jic-simplify-loops,jic-if-to-select,jic-loop-invariant-code-motion"
+CONTROL_FLOW = "jic-simplify-ifs,jic-simplify-loops,jic-while-to-loop,jic-if-to-select,jic-loop-invariant-code-motion"
 
 # From loops to what computes all steps at once; what stays in them is then simpler.
 LOOPS = (
-    "jic-parallelize-loops,jic-fuse-loops,jic-hoist-contraction,jic-merge-contractions,jic-layout-buffers,"
+    "jic-parallelize-loops,jic-fuse-loops,jic-hoist-contraction,jic-merge-contractions,jic-sink-contraction,jic-layout-buffers,"
     f"jic-simplify-loops,{SIMPLIFY},jic-loop-invariant-code-motion"
 )
 
@@ -27,7 +27,7 @@ def stages(fusion_strategy: str = "default", max_fusion_size: int = 64) -> dict[
         "simplify again": SIMPLIFY,
         "whole loops": LOOPS,
         "recurrences": "jic-form-recurrence",
-        "prepare fusion": "jic-if-to-select,jic-loop-invariant-code-motion,jic-sink-into-regions",
+        "prepare fusion": "jic-loop-invariant-code-motion,jic-sink-into-regions",
         "fusion": fusion_pipeline(fusion_strategy, max_fusion_size),
         "clean up": "jic-dead-code-elimination",
     }

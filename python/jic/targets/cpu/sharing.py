@@ -232,7 +232,9 @@ class Sharing:
         carried = node.arguments()[counted:]
         inits = [self.value(v) for v in node.operands[counted:]]
         for argument in node.arguments():
-            self._new(argument)
+            number = self._new(argument)
+            if argument not in carried:
+                self._fixed.add(number)  # the counter counts where it is
         ops, levels = self._number(node.blocks[0], depth + 1)
         if not counted:
             for argument, value in zip(node.arguments(1), node.blocks[0][-1].operands[1:], strict=True):

@@ -58,7 +58,7 @@ def lower(module: ir.Module, target: GpuTarget) -> Program:
     """Lower `@main` of `module`, which is at the level "kernels" of docs/architecture.md and stays as it is.
 
     Raises:
-        UnsupportedError: it holds an `aten_call`, a kind of kernel without a GPU template, a dtype or a dynamic shape.
+        UnsupportedError: it holds an `aten_call`, control flow, a kind of kernel without a GPU template, a dtype or a dynamic shape.
     """
     main = next(
         (
@@ -142,6 +142,12 @@ class _Planner:
         elif op.name == "jic.aten_call":
             callee = ir.StringAttr(op.attributes["callee"]).value
             raise UnsupportedError(f"{callee} is run by ATen, not on this target", location=source_line(op))
+        elif op.name in ("jic.loop", "jic.while", "jic.if", "jic.bail"):
+            raise UnsupportedError(
+                f"control flow ({op.name}) has no GPU implementation",
+                hint="unroll the loop, or compile for the cpu",
+                location=source_line(op),
+            )
         else:
             raise UnsupportedError(f"{op.name} has no GPU implementation", location=source_line(op))
 
@@ -153,9 +159,10 @@ class _Planner:
         self.blob += raw
 
     def _fused(self, op: ir.Operation) -> None:
+        kind = ir.StringAttr(op.attributes["kind"]).value
+        if kind not in TEMPLATES:  # the body of some kinds is more than a region can hold
+            raise UnsupportedError(f"a kernel of kind '{kind}' has no GPU template", location=source_line(op))
         region = parse(op)
-        if region.kind not in TEMPLATES:
-            raise UnsupportedError(f"a kernel of kind '{region.kind}' has no GPU template", location=source_line(op))
         values = [self.values[v] for v in op.operands]
         for result in op.results:
             number = self.returned.get(result)
@@ -167,7 +174,7 @@ class _Planner:
         if all(prod(v.shape) == 0 for v in values[len(op.operands) :]):
             return
         name = f"k{len(self.launches)}_" + "_".join(dict.fromkeys(o for o in region.ops if o not in _SILENT))[:40]
-        launch = TEMPLATES[region.kind](region, name.rstrip("_"), self.context, self.target)
+        launch = TEMPLATES[kind](region, name.rstrip("_"), self.context, self.target)
         self.launches.append(launch)
         for value in values:
             self._use(value.slot)

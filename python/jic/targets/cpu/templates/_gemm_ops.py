@@ -137,6 +137,16 @@ def store(value: ir.Value, buffer: ir.Value, at: Index, used: int | None = None)
         ops.op("vector.maskedstore", [buffer, index(at), first_lanes(lanes, used), value], None)
 
 
+def prefetch(buffer: ir.Value, at: Index) -> None:
+    """Start to bring an element, which may lie past the end, into the cache."""
+    attributes = {
+        "isWrite": ir.BoolAttr.get(False),
+        "isDataCache": ir.BoolAttr.get(True),
+        "localityHint": ir.IntegerAttr.get(ops.element_type("i32"), 3),
+    }
+    ops.op("memref.prefetch", [buffer, index(at)], None, attributes)
+
+
 def load_scalar(buffer: ir.Value, at: Index) -> ir.Value:
     return ops.op("memref.load", [buffer, index(at)], buffer.type.element_type)
 

@@ -1,9 +1,10 @@
-"""Whether the steps of a recurrence write every element of a buffer that they stack results in."""
+"""Indices of a recurrence as functions of the step's number."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ._recurrence_body import Body
-from ._recurrence_plan import Plan
 
 
 def affine(body: Body, number: int) -> tuple[int, int] | None:
@@ -29,9 +30,8 @@ def affine(body: Body, number: int) -> tuple[int, int] | None:
     return (a + b, c + d) if node.op == "add" else (a - b, c - d)
 
 
-def covers(body: Body, plan: Plan, argument: int) -> bool:
-    """Whether the updates of carried value `argument` write all of it, one slice a step, so that its first value is not read."""
-    chain = plan.stacks.get(argument, ())
+def covers(body: Body, chain: Sequence[int]) -> bool:
+    """Whether the `dynamic_update`s of `chain` write all of a buffer, one slice a step: its first value is not read."""
     trip = body.node(body.trip)
     if len(chain) != 1 or trip.op != "constant":
         return False

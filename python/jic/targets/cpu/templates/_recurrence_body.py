@@ -1,4 +1,4 @@
-"""The body of a recurrence kernel as plain data: one `Region` whose arguments are the kernel's, the step's number, and the carried values."""
+"""The body of a recurrence kernel as plain data: one `Region` for a step."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ class Body:
     """One step.
 
     Attributes:
-        region: arguments are the kernel's arguments, then the step's number, then the carried values; outputs are the carried values' next ones.
-            Constants and views outside the loop are among the nodes.
+        region: arguments are the kernel's arguments, then the step's number, then the carried values; outputs are the
+            carried values' next ones. Constants and views outside the loop are among the nodes.
         arguments: the number of kernel arguments.
         trip: the node of the trip count, an argument or a constant.
         inits: the nodes of the first values of the carried values.
         results: for each result of the kernel the number of the carried value that it is.
         rows: the number of rows.
         dims: for each node that has one, the dim along which its rows lie.
-        weights: for each matmul node the position (0 or 1) of the operand that is the same in all steps.
+        weights: for each matmul node that is needed the position (0 or 1) of the operand that is the same in all steps.
     """
 
     region: Region
@@ -85,7 +85,6 @@ def parse(fused: ir.Operation) -> Body:
     if -1 in yielded:
         raise LoweringError("a recurrence kernel must yield results of its loop", location=source_line(fused))
     outputs = tuple(number[v] for v in body[-1].operands)
-    products = [number[op.results[0]] for op in body if op.name == "jic.matmul"]
     return Body(
         Region("recurrence", tuple(nodes), arguments + 1 + len(results), outputs),
         arguments,
@@ -94,5 +93,5 @@ def parse(fused: ir.Operation) -> Body:
         tuple(yielded),
         rows.size,
         {number[v]: d for v, d in rows.dims.items() if v in number},
-        dict(zip(products, rows.weights, strict=True)),
+        {number[v]: side for v, side in rows.weights.items()},
     )

@@ -8,16 +8,17 @@ from dataclasses import dataclass, field
 from torch_mlir import ir
 
 from ...common import ops
-from ...common.index import Index, Linear, Variable, identity, offset, start_limit, start_variable
 from ...common.evaluate import normal
+from ...common.index import Index, Linear, Variable, identity, offset, start_limit, start_variable
 from ...common.memory import Memory
 from ..functions import CpuFunctions
 from ..machine import Machine
 from . import _gemm_ops as g
 from ._accumulate import Accumulator
 from ._recurrence_body import Body
+from ._recurrence_order import Store, Task
 from ._recurrence_places import FIRST_ROW, Places, Reach, StepEvaluator, merge_axes, reach
-from ._recurrence_plan import Plan, Store, Task
+from ._recurrence_plan import Plan
 from ._tasks import lanes_loop, when
 
 Lanes = Callable[[ir.Value, ir.Value | None, list[ir.Value]], Sequence[ir.Value]]
@@ -96,6 +97,7 @@ class Block:
         stores = [s for t in tasks for s in t.stores]
         offsets = [*(p for _, p in found.loads), *(s.at for s in stores)]
         width = self._width(found, [t.node for t in tasks])
+        ahead = self._ahead(found.loads)
 
         def point(variables: dict[Variable, ir.Value], lane: Variable | None, mask: ir.Value | None) -> None:
             evaluator = self.evaluator(variables, lane, width, mask, computed)
@@ -103,8 +105,21 @@ class Block:
             for task, value in zip(tasks, values, strict=True):
                 for store in task.stores:
                     evaluator.memory.store(store.buffer, store.at, value, store.element)
+            if lane is not None and mask is None:
+                for buffer, at in ahead:
+                    if at.coefficient(lane) == 1:
+                        evaluator.memory.prefetch(buffer, at)
 
         self._walk(shape, rows, offsets, found.positional, width, point)
+
+    def _ahead(self, loads: list[tuple[int, Linear]]) -> list[tuple[int, Linear]]:
+        """What the next step will read where this one reads `loads`: it comes into the cache while matmuls run."""
+        found = []
+        for buffer, at in dict.fromkeys(loads):
+            stride = sum(at.coefficient(v) * d for v, d in self.plan.directions.items())
+            if stride:
+                found.append((buffer, at + stride))
+        return found
 
     def _width(self, found: Reach, roots: list[int]) -> int:
         elements = [self.body.node(n).element for n in (*found.inner, *roots, *(n for n, _ in found.read))]
@@ -192,7 +207,9 @@ class Block:
         reduced_lane = not along_rows and bool(inner) and inner[-1][0] == last
         lane = rows if along_rows else last
 
-        def combine(variables: dict[Variable, ir.Value], mask: ir.Value | None, state: list[ir.Value]) -> list[ir.Value]:
+        def combine(
+            variables: dict[Variable, ir.Value], mask: ir.Value | None, state: list[ir.Value]
+        ) -> list[ir.Value]:
             evaluator = self.evaluator(variables, lane, width, mask)
             value = evaluator.memory.as_vector(evaluator.value(operand, index))
             position = Linear.of(dims[-1]) if accumulator.arg else Linear()
@@ -266,6 +283,14 @@ def init_task(plan: Plan, argument: int, init: int) -> Task:
     return _move(plan, init, argument, plan.places.at[argument].buffer, plan.places.at[argument].element, None)
 
 
+def cache_task(plan: Plan, argument: int) -> Task:
+    """A task that copies a kernel argument to its place in scratch."""
+    place = plan.places.at[argument]
+    task = _move(plan, argument, argument, place.buffer, place.element, None)
+    task.target = argument
+    return task
+
+
 def result_task(plan: Plan, argument: int, buffer: int) -> Task:
     """A task that writes a last value to result buffer `buffer`, whole."""
     return _move(plan, argument, argument, buffer, plan.body.node(argument).element, True)
@@ -273,7 +298,7 @@ def result_task(plan: Plan, argument: int, buffer: int) -> Task:
 
 def _move(plan: Plan, node: int, like: int, buffer: int, element: str, whole: bool | None) -> Task:
     shape = plan.body.node(like).shape
-    place = plan.places.at[like] if like in plan.places.at else None
+    place = plan.places.at.get(like)
     index = identity(len(shape))
     if whole or place is None or place.whole:
         at = offset(shape, index)

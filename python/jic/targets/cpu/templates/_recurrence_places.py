@@ -151,7 +151,9 @@ def reach(
                 found.read.append((places.base(number), at))
             return
         found.inner.add(number)
-        if node.op == "iota":
+        if node.op == "argument":
+            found.loads.append((number, offset(node.shape, index)))
+        elif node.op == "iota":
             found.positional |= index[node.attributes["dim"]].variables
         elif node.op in VIEWS:
             source = node.operands[0]
@@ -187,5 +189,3 @@ def merge_axes(
                 continue
         axes.append((variable, size))
     return axes
-
-

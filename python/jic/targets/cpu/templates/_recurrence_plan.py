@@ -1,67 +1,35 @@
 """The stages of one step of a recurrence: what is computed together, in which order, and where it is kept.
 
-A stage is a matmul, a reduction, or a walk over one iteration space that computes several values. A value is kept in scratch if a matmul or
-a reduction makes it, if a matmul reads it, or if it is expensive and several stages need it; all else is computed where it is read. The next
-value of a carried one is written over the old one where nothing reads that any more.
+A stage is a matmul, a reduction, or a walk over one iteration space that computes several values. A value is kept in
+scratch if a matmul or a reduction makes it, if a matmul reads it, or if it is expensive and several stages need it; all
+else is computed where it is read. The next value of a carried one is written over the old one where nothing reads that
+any more.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass, field
 
 from jic.errors import LoweringError
 
 from ...common.cost import TRANSCENDENTAL
 from ...common.evaluate import VIEWS
-from ...common.index import Index, Linear, identity, moved_to_start, offset
+from ...common.index import Index, Linear, Variable, identity, moved_to_start, offset, reshape_operand, start_variable
+from ._recurrence_affine import affine
 from ._recurrence_body import Body
-from ._recurrence_places import Place, Places, Reach, reach, scratch_element
+from ._recurrence_order import Copy, Store, Task, order
+from ._recurrence_places import Place, Places, reach, scratch_element
 
 _KEPT = ("matmul", "reduce", "concat")
 
 
-@dataclass(frozen=True)
-class Store:
-    """The value at the point goes to `offset` of buffer `buffer`, as `element`."""
-
-    buffer: int
-    at: Linear
-    element: str
-
-
-@dataclass
-class Task:
-    """Something that a step computes: `node`, over the space of its own shape. `target` is the node that it is (a part of)."""
-
-    kind: str
-    node: int
-    target: int
-    stores: list[Store] = field(default_factory=list)
-    reach: Reach = field(default_factory=Reach)
-    carried: list[int] = field(default_factory=list)
-    rows: int | None = None
-
-    def space(self, body: Body) -> tuple[tuple[int, ...], int | None]:
-        return body.node(self.node).shape, self.rows
-
-
-@dataclass
-class Copy:
-    """At the end of a step, `elements` a row from one scratch buffer to another."""
-
-    source: int
-    target: int
-    node: int
-
-
 class Plan:
     """Attributes:
-        places: where everything lies. Buffers are the kernel's arguments, its results, `temps`, and the `scratch` ones.
-        uniform: nodes that are scalars and the same for all rows; they are computed at the start of a step.
-        scratch: (node, element) of each scratch buffer, in order of buffer numbers.
-        temps: carried values that are updated in place in a temporary buffer because the kernel does not return them.
-        stages: in order; the tasks of one stage are pointwise over one space, or it is one other task.
-        copies: what is left to do at the end of a step.
+    places: where everything lies. Buffers are the kernel's arguments, its results, `temps`, and the `scratch` ones.
+    uniform: nodes that are scalars and the same for all rows; they are computed at the start of a step.
+    scratch: (node, element) of each scratch buffer, in order of buffer numbers.
+    cached: kernel arguments that are copied to scratch first.
+    temps: carried values that are updated in place in a temporary buffer because the kernel does not return them.
+    stages: in order; the tasks of one stage are pointwise over one space, or it is one other task.
+    copies: what is left to do at the end of a step.
     """
 
     def __init__(self, body: Body, packed: int, columns: int = 0) -> None:
@@ -75,17 +43,19 @@ class Plan:
         self.uniform = self._uniform()
         self.stacks = self._stacks()
         self.kept = {n for n in self.live if self.region.nodes[n].op in _KEPT}
+        self.kept |= {k for n in sorted(self.live) for k in self._merged(n)}
         while True:
             self._place()
             tasks = self._tasks()
             more = self._unreadable(tasks)
             if not more:
-                self.stages = self._order(tasks)
+                self.stages = order(tasks, self.kept, self.places)
                 more = self._shared()
             if not more:
                 break
             self.kept |= more
         self._finish_states()
+        self.directions = self._directions()
 
     # ---- what there is ----
 
@@ -126,12 +96,26 @@ class Plan:
                 found[argument] = chain[::-1]
         return found
 
+    def _merged(self, number: int) -> list[int]:
+        """The operand of a reshape that merges dims: where it is not in memory, it must be put there."""
+        nodes = self.region.nodes
+        if nodes[number].op != "reshape":
+            return []
+        (source,) = nodes[number].operands
+        root = source
+        while nodes[root].op == "reshape":
+            (root,) = nodes[root].operands
+        if root < self.region.arguments or nodes[root].op in _KEPT or splits(nodes[source].shape, nodes[number].shape):
+            return []
+        return [source]
+
     def _place(self) -> None:
         body = self.body
         results = len(body.results)
         self.places = Places(body, max(1, self.columns), bool(self.columns))
+        self.cached = self._cached()
         for number in range(body.arguments):
-            if number not in self.uniform:
+            if number not in self.uniform and number not in self.cached:
                 self.places.at[number] = Place(number, body.node(number).element, True)
         self.temps: list[int] = []
         for k, argument in enumerate(body.carried):
@@ -147,8 +131,25 @@ class Plan:
         for argument in body.carried:
             if argument not in self.stacks and argument not in self.uniform:
                 self._scratch_place(argument)
-        for number in sorted(self.kept):
+        for number in (*sorted(self.cached), *sorted(self.kept)):
             self._scratch_place(number)
+
+    def _cached(self) -> set[int]:
+        """Arguments that every step reads whole, where rows lie side by side: from memory each would be a gather."""
+        if not self.columns:
+            return set()
+        sliced: set[int] = set()
+        for number in self.live:
+            if self.region.nodes[number].op == "dynamic_slice":
+                source = self.region.nodes[number].operands[0]
+                while self.region.nodes[source].op in VIEWS:
+                    source = self.region.nodes[source].operands[0]
+                sliced.add(source)
+        read = {k for n in self.live for k in self.region.nodes[n].operands}
+        return {
+            n for n in range(self.body.arguments)
+            if n in self.body.dims and n in read and n not in sliced and n not in self.body.inits
+        }  # fmt: skip
 
     def _scratch_place(self, number: int) -> None:
         self.places.at[number] = Place(self._scratch(number), scratch_element(self.body.node(number)), False)
@@ -194,14 +195,18 @@ class Plan:
                     moved = moved_to_start(self.region, update, index)
                     place = self.places.at[argument]
                     at = offset(nodes[argument].shape, moved)
-                    task = pointwise(part, self._target(part), Store(place.buffer, at, place.element), self._rows(part, argument))
+                    task = pointwise(
+                        part, self._target(part), Store(place.buffer, at, place.element), self._rows(part, argument)
+                    )
                     task.reach.starts.add(update)
                     task.carried.append(argument)
             else:
                 part, index = self._peel(value)
                 place = self.places.at[argument]
                 at = self.places.local_offset(nodes[argument].shape, body.dims.get(argument), index)
-                task = pointwise(part, self._target(part), Store(place.buffer, at, place.element), self._rows(part, argument))
+                task = pointwise(
+                    part, self._target(part), Store(place.buffer, at, place.element), self._rows(part, argument)
+                )
                 task.carried.append(argument)
         for task in tasks.values():
             self._walk(task)
@@ -257,8 +262,10 @@ class Plan:
         task.reach.starts |= starts
 
     def computed(self, tasks: list[Task]) -> frozenset[int]:
-        """The nodes that pointwise tasks compute and keep."""
-        return frozenset(t.node for t in tasks if t.target == t.node and t.node >= self.region.arguments)
+        """The nodes that pointwise tasks compute and keep, or copy to scratch."""
+        return frozenset(
+            t.node for t in tasks if t.target == t.node and (t.node >= self.region.arguments or t.node in self.cached)
+        )
 
     def rows_operand(self, matmul: int) -> int:
         return self.region.nodes[matmul].operands[1 - self.body.weights[matmul]]
@@ -286,74 +293,7 @@ class Plan:
                     found.add(self.rows_operand(task.node))
         return found - self.kept
 
-    # ---- order ----
-
-    def _order(self, tasks: list[Task]) -> list[list[Task]]:
-        left, stages = list(tasks), []
-        makers: dict[int, set[int]] = {}
-        for number, task in enumerate(tasks):
-            if task.target in self.kept:
-                makers.setdefault(task.target, set()).add(number)
-        number_of = {id(t): i for i, t in enumerate(tasks)}
-        needs = {
-            id(t): {m for read, _ in t.reach.read for m in makers.get(read, ())} - {number_of[id(t)]} for t in tasks
-        }
-        done: set[int] = set()
-
-        def emit(stage: list[Task]) -> None:
-            stages.append(stage)
-            for task in stage:
-                done.add(number_of[id(task)])
-                left.remove(task)
-
-        while left:
-            ready = [t for t in left if needs[id(t)] <= done]
-            heavy = [t for t in ready if t.kind != "pointwise"]
-            if heavy:
-                for task in heavy:
-                    emit([task])
-                continue
-            if not ready:
-                raise LoweringError("the values of a recurrence depend on each other in a circle")
-            wanted = {m for t in left for m in needs[id(t)]}
-            # first what others wait for; a carried value's next one as late as that, so that it can replace the old one
-            first = next((t for t in ready if number_of[id(t)] in wanted), ready[0])
-            waiting = {read for t in left if t not in ready for read, _ in t.reach.read}
-            group = [first]
-            space = first.space(self.body)
-            for task in ready:
-                postponed = any(c in waiting for c in task.carried) and number_of[id(task)] not in wanted
-                if task is not first and task.space(self.body) == space and not postponed:
-                    group.append(task)
-            emit(self._grow(group, left, needs, number_of, done))
-        return stages
-
-    def _grow(self, group: list[Task], left: list[Task], needs, number_of, done) -> list[Task]:
-        """Add tasks of the same space that need a member's value where the point is."""
-        space = group[0].space(self.body)
-        growing = True
-        while growing:
-            growing = False
-            inside = {number_of[id(t)] for t in group}
-            for task in left:
-                if task in group or task.kind != "pointwise" or task.space(self.body) != space:
-                    continue
-                missing = needs[id(task)] - done
-                if missing and missing <= inside and self._at_the_point(task, group):
-                    group.append(task)
-                    growing = True
-        return group
-
-    def _at_the_point(self, task: Task, group: list[Task]) -> bool:
-        for member in group:
-            if member.target not in self.kept or member.target != member.node:
-                continue
-            reads = {at for read, at in task.reach.read if read == member.target}
-            shape = self.region.nodes[member.node].shape
-            own = self.places.offset(member.node, self.places.at[member.node], identity(len(shape)))
-            if reads - {own}:
-                return False
-        return not any(m.target != m.node and any(r == m.target for r, _ in task.reach.read) for m in group)
+    # ---- stages ----
 
     def _shared(self) -> set[int]:
         """Expensive nodes that several stages would compute."""
@@ -366,6 +306,17 @@ class Plan:
             n for n, c in count.items()
             if c > 1 and self.region.nodes[n].op in TRANSCENDENTAL and (n in rows or not rows) and n not in self.kept
         }  # fmt: skip
+
+    def _directions(self) -> dict[Variable, int]:
+        """For the start of each dynamic slice by how much it grows from one step to the next, where that is known."""
+        found: dict[Variable, int] = {}
+        if not self.body.weights:
+            return found  # no time passes between two steps: the hardware is as early
+        for number in {n for stage in self.stages for task in stage for n in task.reach.starts}:
+            position = affine(self.body, self.region.nodes[number].operands[-1])
+            if position is not None:
+                found[start_variable(self.region, number)] = position[0]
+        return found
 
     # ---- carried values ----
 
@@ -398,3 +349,12 @@ class Plan:
                     if read == argument and (s > 0 or at != store.at):
                         return True
         return False
+
+
+def splits(source: tuple[int, ...], result: tuple[int, ...]) -> bool:
+    """Whether a reshape only splits dims, or adds and drops dims of size 1, so that indices into its operand are linear."""
+    try:
+        reshape_operand(source, result, identity(len(result)))
+    except LoweringError:
+        return False
+    return True

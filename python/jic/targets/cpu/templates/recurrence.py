@@ -9,8 +9,9 @@
           rows of the block, from scratch to scratch
       carried values to the results
 
-Nothing but the inputs that a step reads and the outputs it stacks leaves the thread's caches. A task is a few rows; the kernel works on all
-the rows of its range of tasks at once, so that the weights are read once a step however the rows are split over threads.
+Nothing but the inputs that a step reads and the outputs it stacks leaves the thread's caches. A task is a few rows; the
+kernel works on all the rows of its range of tasks at once, so that the weights are read once a step however the rows
+are split over threads.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from ..machine import ELEMENT_BYTES, Machine
 from . import _recurrence_matmul as matmul
 from ._recurrence_affine import covers
 from ._recurrence_body import Body, parse
-from ._recurrence_emit import Block, init_task, result_task
+from ._recurrence_emit import Block, cache_task, init_task, result_task
 from ._recurrence_matmul import Product
 from ._recurrence_plan import Plan
 from .pointwise import buffer_types, size
@@ -93,7 +94,7 @@ class Layout:
             self.padding = 0
         else:
             width = machine.lanes("f32")
-            lanes = row <= 4 * width * 4 and all(_short(plan, n) for n in plan.scratch)
+            lanes = all(_short(plan, n) for n in plan.scratch) or _rows_last(plan)
             self.columns = lanes
             per_row = max(1, row // 4)
             unit = width if lanes else 1
@@ -119,6 +120,12 @@ class Layout:
 
 def scratch_of(plan: Plan, node: int) -> str:
     return plan.places.at[node].element
+
+
+def _rows_last(plan: Plan) -> bool:
+    """Whether rows lie along the last dim of all states, so that in the kernel's arguments they are side by side too."""
+    states = [n for n in plan.body.carried if n in plan.body.dims and len(plan.body.node(n).shape) > 1]
+    return bool(states) and all(plan.body.dims[n] == len(plan.body.node(n).shape) - 1 for n in states)
 
 
 def _short(plan: Plan, node: int) -> bool:
@@ -190,8 +197,10 @@ def _one_block(
             block.uniform[number] = memory.load(number, Linear(), body.node(number).element)
     block.scalars({n for n in (body.trip, *body.inits) if n in plan.uniform}, set())
     scalars = [n for n in body.carried if n in plan.uniform]
+    for number in sorted(plan.cached):
+        block.pointwise([cache_task(plan, number)])
     for argument, init in zip(body.carried, body.inits, strict=True):
-        if argument not in plan.uniform and not covers(body, plan, argument):
+        if argument not in plan.uniform and not covers(body, plan.stacks.get(argument, ())):
             block.pointwise([init_task(plan, argument, init)])
     trip = ops.op("arith.index_cast", [block.uniform[body.trip]], ops.index_type())
     constants = dict(block.uniform)
@@ -237,4 +246,3 @@ def _cost(body: Body, plan: Plan, products: dict[int, Product]) -> int:
     step = sum(op_ns(nodes[n], ELEMENT_BYTES) for n in inner)
     step += sum(p.rows * p.k * -(-p.n // p.lanes) / 4 for p in products.values())
     return int(max(1, steps) * (step + 100)) + 1
-
