@@ -121,7 +121,10 @@ def has_effect(node: Node) -> bool:
 
 
 def draws_random_numbers(node: Node) -> bool:
-    return isinstance(node.target, torch._ops.OpOverload) and torch.Tag.nondeterministic_seeded in node.target.tags
+    """True for a random op. Markers have its tag too, so that tracers keep them."""
+    target = node.target
+    random = isinstance(target, torch._ops.OpOverload) and torch.Tag.nondeterministic_seeded in target.tags
+    return random and not is_own(node)
 
 
 def trip_count(loop: Construct) -> int | None:
