@@ -236,8 +236,7 @@ class _Call:
         args, kwargs = pytree.tree_unflatten(leaves, self.in_spec)
         stand_ins = {id(real): fake for real, fake in zip(self.captured, tensors[count:], strict=True)}
         recorder = Recorder(_Call.forward.__code__, stand_ins)
-        for tensor in tensors:
-            recorder.context.made(tensor)
+        recorder.context.given(list(tensors))
         try:
             with fx_traceback.preserve_node_meta(), recorder:
                 result = self._call(recorder.interpreter, args, kwargs)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,7 +41,7 @@ class Region:
     Attributes:
         written: tensors from outside that code in it writes to; they must be carried through.
         versions: what stands for such a tensor inside, by id: (tensor, stand-in).
-        carried: stand-ins of variables' values, which must not be written in place.
+        carried: the memory of stand-ins of variables' values; changed: what of it is written to.
     """
 
     what: str
@@ -49,6 +49,7 @@ class Region:
     written: list[torch.Tensor] = field(default_factory=list)
     versions: dict[int, tuple[torch.Tensor, torch.Tensor]] = field(default_factory=dict)
     carried: set[int] = field(default_factory=set)
+    changed: set[int] = field(default_factory=set)
 
 
 class Context:
@@ -58,6 +59,7 @@ class Context:
         self.journal = Journal()
         self.regions: list[Region] = []
         self.location = location
+        self.variables: Callable[[], Iterable[tuple[Place, Any]]] = lambda: ()
         self.names = _Names()
         self.names.variables[_BAIL] = False
         self.messages: list[str] = []
@@ -66,6 +68,10 @@ class Context:
         self.stand_in = stand_in
         self._serial = 0
         self._fresh: dict[int, tuple[int, Any]] = {}
+        self._views: dict[int, tuple[Region, torch.Tensor]] = {}  # by id: the region that a view was made in
+        self._overwritten: list[tuple[torch.Tensor, Any]] = []
+        self._parts: dict[int, int] = {}  # memory of a computed slice → of what it is a view of
+        self._inputs: set[int] = set()
         self._homes: dict[int, tuple[Region | None, torch.Tensor]] = {}
 
     # ---- the graph ----
@@ -76,6 +82,12 @@ class Context:
         assert mode is not None
         return mode.tracer.graph
 
+    def _tracker(self) -> Any:
+        """Which node of the graph a tensor is."""
+        mode = get_proxy_mode()
+        assert mode is not None
+        return mode.tracer.tensor_tracker
+
     def mark(self) -> Node:
         """The last node of the graph so far."""
         return self.graph._root.prev
@@ -85,6 +97,10 @@ class Context:
         graph = self.graph
         while graph._root.prev is not mark:
             graph.erase_node(graph._root.prev)
+        tracker = self._tracker()
+        while self._overwritten and tracker[self._overwritten[-1][0]].proxy.node._erased:
+            tensor, before = self._overwritten.pop()
+            tracker[tensor] = before
 
     def last_node(self, target: Any) -> Node:
         """The latest node that calls `target`."""
@@ -133,7 +149,7 @@ class Context:
             raise value.error
         if isinstance(value, Maybe):
             if value.defined is not True:
-                self.give_up(~value.defined, f"{name} may be read before it is assigned")
+                self.give_up(True if value.defined is False else ~value.defined.tensor, f"{name} may be read before it is assigned")
             return value.value
         return value
 
@@ -171,9 +187,11 @@ class Context:
     def made(self, result: Any) -> None:
         """Note where new tensors were made."""
         if isinstance(result, torch.Tensor):
-            key = storage_of(result)
+            key, here = storage_of(result), self.regions[-1] if self.regions else None
             if key not in self._homes:
-                self._homes[key] = (self.regions[-1] if self.regions else None, result)
+                self._homes[key] = (here, result)
+            if here is not None and result is not self._homes[key][1]:
+                self._views[id(result)] = (here, result)
         elif isinstance(result, (tuple, list)):
             for item in result:
                 self.made(item)
@@ -181,6 +199,18 @@ class Context:
     def enters(self, tensor: torch.Tensor) -> None:
         """`tensor`, a result of the marker that opens the region being traced, belongs to it."""
         self._homes[storage_of(tensor)] = (self.regions[-1], tensor)
+
+    def part(self, result: torch.Tensor, whole: torch.Tensor) -> torch.Tensor:
+        """Note that `result`, which was computed, is to the user a view of `whole`. Returns it."""
+        self.made(result)
+        self._parts[storage_of(result)] = self._memory(whole)
+        if self.regions:
+            self._views[id(result)] = (self.regions[-1], result)
+        return result
+
+    def _memory(self, tensor: torch.Tensor) -> int:
+        key = storage_of(tensor)
+        return self._parts.get(key, key)
 
     def version(self, tensor: torch.Tensor) -> torch.Tensor:
         """What stands for `tensor` in the region being traced."""
@@ -206,26 +236,42 @@ class Context:
 
     def writes(self, tensor: torch.Tensor) -> None:
         """`tensor` (no stand-in) is about to be written to."""
+        self._check_write(tensor)
+        actual, tracker = self.version(tensor), self._tracker()
+        if actual in tracker:  # an in-place op makes it another node, which may be erased again
+            self._overwritten.append((actual, tracker[actual]))
+
+    def _check_write(self, tensor: torch.Tensor) -> None:
         if not self.regions:
             return
         here = self.regions[-1]
         if id(tensor) in here.versions:
             return
-        key = storage_of(tensor)
+        key = self._memory(tensor)
         home, root = self._homes.get(key, (None, tensor))
         if home is here:
             if key in here.carried:
-                raise Unsupported(
-                    f"a variable that {here.what} carries from step to step is changed in place, and assigned anew",
-                    hint="use one of both: h = h + x, or h += x on one tensor",
-                )
+                here.changed.add(key)  # whoever carries it sees to it that nobody else can see that
             return
-        if root is not tensor:
+        if root is not tensor and self._views.get(id(tensor), (None,))[0] is not here:
             raise Unsupported(
                 f"{here.what} writes through a view made before it", hint="index the whole tensor inside: out[...] = value"
             )
+        if id(root) in here.versions:
+            return
         here.written.append(root)
         raise Again
+
+    def given(self, tensors: list[torch.Tensor]) -> None:
+        """Note the inputs of the trace."""
+        for tensor in tensors:
+            self.made(tensor)
+            self._inputs.add(storage_of(tensor))
+
+    def is_own(self, tensor: torch.Tensor, region: Region | None) -> bool:
+        """Whether the memory of `tensor` was made by code of `region`, or by the call itself outside all regions (None)."""
+        key = storage_of(tensor)
+        return key in self._homes and self._homes[key][0] is region and key not in self._inputs
 
     def count_call(self) -> None:
         self.calls += 1
@@ -254,4 +300,4 @@ class Context:
         if not isinstance(index, Scalar):
             return tensor[index]
         index = self.checked_index(index, tensor.shape[0])
-        return ops.dynamic_slice(tensor, index.tensor, 0, 1).squeeze(0)
+        return self.part(ops.dynamic_slice(tensor, index.tensor, 0, 1), tensor).squeeze(0)

@@ -39,7 +39,7 @@ def get(context: Context, tensor: torch.Tensor, index: Any) -> torch.Tensor:
     """`tensor[index]`, where ints and bounds of slices may be Scalars."""
     rest, dynamic = _split(context, tensor, index)
     for dim, start, size in dynamic:
-        tensor = ops.dynamic_slice(tensor, start.tensor, dim, size)
+        tensor = context.part(ops.dynamic_slice(tensor, start.tensor, dim, size), tensor)
     return tensor[rest]
 
 

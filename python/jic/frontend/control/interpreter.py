@@ -45,6 +45,7 @@ class Interpreter:
     def __init__(self, stand_in: Callable[[Any], Any]) -> None:
         self.frames: list[Frame] = []
         self.context = Context(self.location, stand_in)
+        self.context.variables = self._variables
         self.notes: list[tuple[str, str, str]] = []
         self.failed_at = ""  # where the function raised
         self._statements: dict[int, Statements] = {}
@@ -55,6 +56,14 @@ class Interpreter:
             if locations.is_users(frame.code.co_filename):
                 return frame.location
         return ""
+
+    def _variables(self) -> Iterator[tuple[Place, Any]]:
+        """All variables of the functions that are being interpreted."""
+        for frame in self.frames:
+            for name, value in frame.variables.items():
+                yield Place("var", frame, name), value
+            for cell in frame.cells.values():
+                yield Place("cell", cell), Place("cell", cell).read()
 
     def locate(self, error: Unsupported) -> None:
         """Give `error` the current line if it has none."""
@@ -175,7 +184,7 @@ class Interpreter:
         if flow.certain:
             return None if value is UNDEFINED else value
         # Where it did not return it ends without a value; a raise gives up the call anyway.
-        if "next" in flow.kinds and "return" in flow.kinds:
+        if "next" in flow.kinds and "return" in flow.kinds and value is not None:
             raise Unsupported("the function returns a value in some cases only, and None in others")
         return None if value is UNDEFINED else value
 

@@ -33,6 +33,7 @@ from .values import (
     rebuild,
     same,
     spec_of,
+    tensors_of,
     unify,
 )
 
@@ -127,6 +128,11 @@ class _Attempt:
         self.learned = False
         self.before: dict[Place, Any] = {}
         self.segments: dict[Place, Segment] = {}
+        self.carried_memory: dict[Place, set[int]] = {}
+        self.region_outside = self.context.regions[-1] if self.context.regions else None
+        self.entered: dict[Place, list[torch.Tensor]] = {}
+        self.always = False
+        self.tested: set[Place] = set()  # places that the test changes
         self.now: dict[Place, Any] = {}  # of ints that grow by a constant
         if plan.exits:  # their last step may be cut short
             plan.carried |= {place: Spec("number", int) for place in plan.steps}
@@ -179,11 +185,12 @@ class _Attempt:
         if loop.trip_count is not None:
             goes_on = _both(goes_on, number < loop.trip_count)
         if loop.test is not None:
-            test = loop.test
+            test, mark = loop.test, context.journal.mark
             if isinstance(goes_on, Scalar):  # after an exit the condition is not evaluated
-                goes_on = select(context, goes_on, lambda: to_bool(test()), lambda: False, loop.what)
+                goes_on = select(context, goes_on, lambda: self._tested(test), lambda: False, loop.what)
             else:
-                goes_on = to_bool(test())
+                goes_on = self._tested(test)
+            self.tested = set(context.changes(mark, self.region))
         if goes_on is False:
             raise Unsupported(f"{loop.what} never runs")
         condition = goes_on.tensor if isinstance(goes_on, Scalar) else constant(goes_on)
@@ -204,7 +211,12 @@ class _Attempt:
         self._leave(results, number)
         if not plan.exits:
             return NEXT
-        return Flow(code, plan.exits | {"next"})
+        return Flow(code, plan.exits if self.always else plan.exits | {"next"})
+
+    def _tested(self, test: Callable[[], Any]) -> Any:
+        found = to_bool(test())
+        self.always = found is True  # then the loop ends by an exit only
+        return found
 
     def _header(self, values: list[torch.Tensor], tested: bool = True) -> tuple[Scalar, Scalar, list[torch.Tensor]]:
         number, code, *carried = values
@@ -253,7 +265,9 @@ class _Attempt:
         values = iter(carried)
         for place, spec in plan.carried.items():
             tensors = [next(values) for _ in leaf_specs(spec)]
-            region.carried |= {storage_of(t) for t in tensors}
+            self.carried_memory[place] = {storage_of(t) for t in tensors}
+            region.carried |= self.carried_memory[place]
+            self.entered[place] = tensors
             undefined = self.before[place] is UNDEFINED and spec.kind != "maybe" and not again
             context.journal.write(place, UNDEFINED if undefined else rebuild(spec, iter(tensors)))
         for place, step in plan.steps.items():
@@ -305,7 +319,9 @@ class _Attempt:
             raise Again
         found: list[Any] = []
         for place, spec in plan.carried.items():
-            found += leaves(spec, place.read(), filler)
+            value = place.read()
+            # What this step does not assign stays as it came in, also where that is not yet a value.
+            found += self.entered[place] if value is UNDEFINED else leaves(spec, value, filler)
         for place, growth in plan.lists.items():
             found += self._next_list(place, growth, number, at_test)
         for tensor in plan.written:
@@ -332,7 +348,8 @@ class _Attempt:
         guarded = not (isinstance(self.loop.trip_count, int) and self.loop.trip_count > 0 and not plan.exits)
         try:
             known = plan.carried.get(place)
-            spec = unify(before, after, guarded and not str(place.key).startswith("<"))
+            guarded = guarded and not str(place.key).startswith("<") and place not in self.tested
+            spec = unify(before, after, guarded)
             if known is not None and spec == known:
                 raise Mismatch("its type changes from step to step")
         except Mismatch as error:
@@ -413,6 +430,8 @@ class _Attempt:
         written = {storage_of(self.region.versions[id(t)][1]) for t in self.plan.written}
         own = [storage_of(t) for t in tensors]
         others = own[: len(own) - len(self.plan.written)]
+        if self.region.changed:
+            self._only_one_sees(tensors[: len(others)])
         if any(storage in written for storage in others):
             raise Unsupported(
                 f"{self.loop.what} writes to a tensor in place and carries a view of it", hint="clone() the view"
@@ -443,6 +462,30 @@ class _Attempt:
             context.journal.write(place, [segment] if growth.whole else [*before, segment])
         for tensor in plan.written:
             context.write_back(tensor, next(values))
+
+
+    def _only_one_sees(self, following: list[torch.Tensor]) -> None:
+        """A variable that is both changed in place and assigned anew: no other value may be that tensor, at any step."""
+        context = self.context
+        changed = [p for p in self.plan.carried if self.carried_memory[p] & self.region.changed]
+        first = [t for p in changed for t in tensors_of(self.before[p])]
+        memory = {storage_of(t) for t in first}
+        others = [
+            t for place, value in context.variables() if place not in self.plan.carried for t in tensors_of(value)
+        ] + [t for p in self.plan.carried if p not in changed for t in tensors_of(self.before[p])]
+        outside = self.region_outside
+        seen = len(memory) < len(first) or any(storage_of(t) in memory for t in others)
+        steps = [storage_of(t) for t in following]
+        if (
+            seen
+            or not all(context.is_own(t, outside) for t in first)
+            or len(set(steps)) < len(steps)
+            or not all(context.is_own(t, self.region) for t in following)
+        ):
+            raise Unsupported(
+                f"a variable that {self.loop.what} carries from step to step is changed in place, and assigned anew",
+                hint="use one of both: h = h + x, or h += x on one tensor",
+            )
 
 
 def _both(a: Any, b: Any) -> Any:

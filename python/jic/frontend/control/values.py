@@ -88,6 +88,15 @@ def _children(value: Any) -> tuple[str, Any, list[Any]] | None:
     return None
 
 
+def tensors_of(value: Any) -> Iterator[torch.Tensor]:
+    """The tensors in a value."""
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif (children := _children(value)) is not None:
+        for item in children[2]:
+            yield from tensors_of(item)
+
+
 def is_dynamic(value: Any) -> bool:
     """Whether `value` holds a tensor or a run-time number."""
     if isinstance(value, (torch.Tensor, Scalar, Maybe)):
