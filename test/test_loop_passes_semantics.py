@@ -356,6 +356,8 @@ PASSES = (
     "jic-merge-contractions",
     "jic-fuse-loops",
     "jic-sink-contraction",
+    "jic-sum-of-products",
+    "jic-parallelize-loops,jic-sink-contraction,jic-sum-of-products",
     "jic-unroll-loops{full=2 factor=3}",
     "jic-unroll-loops,jic-parallelize-loops,jic-hoist-contraction,jic-sink-contraction,jic-merge-contractions,jic-fuse-loops",
 )
