@@ -10,10 +10,11 @@ from torch_mlir import ir
 from jic.passes.fusion._graph import is_static
 from jic.passes.fusion._ops import ELEMENTWISE
 
-from ._dim_classes import BODY_OPS, DimClasses, is_constant, op_name, shape_of
+from ._dim_classes import BODY_OPS, Dim, DimClasses, is_constant, op_name, shape_of
 
 _FLOATS = ("f64", "f32", "bf16", "f16")
 _INLINE = ELEMENTWISE | {"constant", "iota", "broadcast", "transpose", "slice", "reverse", "pad", "reshape"}
+_MANY_ROWS = 16
 _BYTES = {"i1": 1, "ui8": 1}
 
 
@@ -58,9 +59,7 @@ def find_rows(loop: ir.Operation, limits: Limits | None = None) -> Rows | None:
     carried = [v for v in list(block.arguments)[1:] if shape_of(v)]
     if not carried:
         return None
-    classes = DimClasses.of(loop)
-    candidates = [(size, _cover(classes, carried, size)) for size in dict.fromkeys(shape_of(carried[0])) if size > 1]
-    candidates = [(size, dims) for size, dims in candidates if dims]
+    candidates = _candidates(DimClasses.of(loop), carried)
     for size, dims in [*candidates, (1, {})]:
         weights = _weights(loop, body, inner, dims)
         if weights is None or not _updates_fit(loop, body):
@@ -82,7 +81,20 @@ def _live(body: list[ir.Operation], last: ir.Operation) -> list[ir.Operation]:
     return found[::-1]
 
 
-def _cover(classes: DimClasses, carried: list[ir.Value], size: int) -> dict[ir.Value, int]:
+def _candidates(classes: DimClasses, carried: list[ir.Value]) -> list[tuple[int, dict[ir.Value, int]]]:
+    """(number of rows, dims): the outermost dim of enough rows for many threads first, else the one of most rows."""
+    for value in carried:
+        for d in range(len(shape_of(value))):
+            classes.find((value, d))
+    open_ = classes.open_classes()
+    sizes = [s for s in dict.fromkeys(shape_of(carried[0])) if s > 1]
+    found = [(size, _cover(classes, open_, carried, size)) for size in sizes]
+    return sorted(((s, dims) for s, dims in found if dims), key=lambda c: 0 if c[0] >= _MANY_ROWS else 1 / c[0])
+
+
+def _cover(
+    classes: DimClasses, open_: dict[Dim, dict[ir.Value, int]], carried: list[ir.Value], size: int
+) -> dict[ir.Value, int]:
     """Dims of `size`, one for each of `carried` and whatever shares it; empty if there are none.
 
     Carried values that never meet have classes of their own, which are taken together.
@@ -92,7 +104,7 @@ def _cover(classes: DimClasses, carried: list[ir.Value], size: int) -> dict[ir.V
         if value in found:
             continue
         for d, extent in enumerate(shape_of(value)):
-            dims = _members(classes, (value, d)) if extent == size else None
+            dims = open_.get(classes.find((value, d))) if extent == size else None
             if dims is not None and not found.keys() & dims.keys():
                 found |= dims
                 break
@@ -109,20 +121,6 @@ def _is_plain(op: ir.Operation) -> bool:
 def is_splat(constant: ir.Value) -> bool:
     value = constant.owner.operation.attributes["value"]
     return isinstance(value, ir.DenseElementsAttr) and value.is_splat
-
-
-def _members(classes: DimClasses, dim: tuple[ir.Value, int]) -> dict[ir.Value, int] | None:
-    """The dims of one class, one a value; None if an op mixes them."""
-    root = classes.find(dim)
-    if root in classes.blocked:
-        return None
-    found: dict[ir.Value, int] = {}
-    for value, d in {*classes.parent, dim, root}:
-        if classes.find((value, d)) == root:
-            if value in found:
-                return None
-            found[value] = d
-    return found
 
 
 def _weights(

@@ -315,3 +315,18 @@ def test_rows_along_the_last_dim(shape) -> None:
     for _ in range(4):
         a = torch.tanh(a.flip(0) - (a * x).sum(0, keepdim=True))
     check(program, inputs, [a])
+
+
+@pytest.mark.parametrize("kind", ["any", "all"])
+def test_reductions_of_bools(kind) -> None:
+    def step(i, a):
+        bit = b.compare("gt", a, b.splat_like(a, 0.2))
+        found = b.convert(b.broadcast(b.reduce(bit, kind, [1]), [9, 3], [0]), ir.F32Type.get())
+        return [ew("sub", a, ew("mul", found, b.splat_like(a, 0.3)))]
+
+    program = loop_program([([9, 3], "f32")], 1, 3, step)
+    inputs = [rand(9, 3)]
+    a = inputs[0].double()
+    for _ in range(3):
+        a = a - 0.3 * getattr(a > 0.2, kind)(1, keepdim=True)
+    check(program, inputs, [a])

@@ -82,8 +82,10 @@ def parse(fused: ir.Operation) -> Body:
         add(op.results[0], _node(name, operands, op.results[0].type, attributes, source_line(op)))
     results = list(loop.results)
     yielded = [results.index(v) if v in results else -1 for v in operations[-1].operands]
-    if -1 in yielded:
-        raise LoweringError("a recurrence kernel must yield results of its loop", location=source_line(fused))
+    if -1 in yielded or len(set(yielded)) < len(yielded):
+        raise LoweringError(
+            "a recurrence kernel must yield results of its loop, each once", location=source_line(fused)
+        )
     outputs = tuple(number[v] for v in body[-1].operands)
     return Body(
         Region("recurrence", tuple(nodes), arguments + 1 + len(results), outputs),
