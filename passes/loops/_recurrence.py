@@ -26,8 +26,8 @@ class Rows:
     Attributes:
         size: the number of rows, 1 if the body works on one thing that has no batch dim.
         dims: for each value that has one, the dim along which its rows lie. A value without is the same for all rows.
-        weights: for the result of each `jic.matmul` of rows by something else that the loop needs, the number (0 or 1) of the operand that is the
-            same in all steps.
+        weights: for the result of each `jic.matmul` of rows by something else, that the loop needs, the number (0 or 1)
+            of the operand that is the same in all steps.
     """
 
     size: int
