@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 
 import pytest
@@ -10,6 +11,7 @@ from recurrence_harness import loop_program, number, run_program
 from torch_mlir import ir
 
 from jic.dialects import build as b
+from jic.targets.cpu.machine import host
 
 DTYPES = {"f32": torch.float32, "f64": torch.float64, "bf16": torch.bfloat16}
 TOLERANCE = {"f32": 2e-5, "f64": 1e-12, "bf16": 3e-2}
@@ -96,8 +98,14 @@ def test_trip_count_at_run_time(batch, trip) -> None:
     check(program, inputs, [h, buffer])
 
 
-@pytest.mark.parametrize(("batch", "hidden"), [(1, 24), (4, 16), (13, 50), (32, 64)])
-def test_lstm(batch, hidden) -> None:
+LSTMS = [*((b, h, None) for b, h in ((1, 24), (4, 16), (13, 50), (32, 64))), (13, 50, 256), (13, 50, 128)]
+
+
+@pytest.mark.parametrize(("batch", "hidden", "vector_bits"), LSTMS)
+def test_lstm(batch, hidden, vector_bits) -> None:
+    """Also for machines with narrower vectors and fewer registers."""
+    machine = dataclasses.replace(host(), vector_bits=vector_bits, vector_registers=16) if vector_bits else None
+
     def step(i, h, c, buffer, x, wx, wh, bias):
         gates = ew("add", b.matmul(row(x, i, 0), wx, transpose_rhs=True), b.matmul(h, wh, transpose_rhs=True))
         gates = ew("add", gates, b.broadcast(bias, [batch, 4 * hidden]))
@@ -109,7 +117,7 @@ def test_lstm(batch, hidden) -> None:
     trip, inner = 6, 10
     shapes = [[batch, hidden], [batch, hidden], [trip, batch, hidden], [trip, batch, inner], [4 * hidden, inner]]
     shapes += [[4 * hidden, hidden], [4 * hidden]]
-    program = loop_program([(s, "f32") for s in shapes], 3, trip, step)
+    program = loop_program([(s, "f32") for s in shapes], 3, trip, step, machine=machine)
     inputs = [rand(*s, scale=0.5) for s in shapes]
     h, c, _, x, wx, wh, bias = (t.double() for t in inputs)
     outputs = []
