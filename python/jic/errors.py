@@ -28,6 +28,7 @@ class CaptureError(JicError):
     """The Python function could not be captured as a graph."""
 
     code = "JIC001"
+    notes: list[tuple[str, str, str]] = []  # what else was noticed while tracing: (what, why, location)
 
 
 class UnsupportedError(JicError):

@@ -82,14 +82,13 @@ class CompiledFunction(Dispatcher):
         request = calls.Request.of(self.fn, args, kwargs)
         try:
             function = self._compile(entry, request)
-        except FunctionRaised:
-            return self.fn  # eager raises the same error, and it is eager's
+        except FunctionRaised as error:  # eager raises the same error, and it is eager's
+            failure = error
+            return lambda *a, **k: self._raised(self.fn(*a, **k), entry, request, failure)
         except FallbackError:
             raise
         except Exception as error:  # a bug of jic's must not stop the user's program: it is reported like a refusal
-            entry.eager = True
-            entry.reasons.append(reason_of(error, self.fn))
-            function = self._give_up(entry, request)
+            function = self._give_up(entry, request, error)
         self.entries.append(entry)
         return function
 
@@ -121,8 +120,16 @@ class CompiledFunction(Dispatcher):
         self.add(variant)
         return self  # the variant answers now
 
-    def _give_up(self, entry: Entry, request: calls.Request) -> Callable[..., Any]:
-        reason = entry.reasons[-1]
+    def _raised(self, result: Any, entry: Entry, request: calls.Request, error: FunctionRaised) -> Any:
+        """It raised while it was traced, but gave `result` in eager: it does what only real tensors can."""
+        self._give_up(entry, request, error)
+        self.entries.append(entry)
+        return result
+
+    def _give_up(self, entry: Entry, request: calls.Request, error: Exception) -> Callable[..., Any]:
+        entry.eager = True
+        entry.reasons += [Reason(*note) for note in getattr(error, "notes", ())]
+        entry.reasons.append(reason := reason_of(error, self.fn))
         if self.strict:
             raise strict_error(entry.reasons)
         where = f" ({reason.location})" if reason.location else ""
@@ -147,9 +154,8 @@ class CompiledFunction(Dispatcher):
             warnings.simplefilter("ignore")
             known = len(self.entries)
             run = self._prepare(args, kwargs)
-            if len(self.entries) == known:  # the callable itself raises for these arguments
+            if len(self.entries) == known:  # the callable itself raises for these arguments, or cannot be traced
                 run(*args, **kwargs)
-                raise JicError("the call raised while it was captured, but not when it ran")
         return self.entries[-1]
 
     def _latest(self) -> Traced:
@@ -301,7 +307,8 @@ def signature_text(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
 def reason_of(error: Exception, fn: Any) -> Reason:
     name = getattr(fn, "__name__", type(fn).__name__)
     if isinstance(error, JicError):
-        return Reason(name, f"[{error.code}] {error.message}", error.location)
+        hint = f" ({error.hint})" if error.hint else ""
+        return Reason(name, f"[{error.code}] {error.message}{hint}", error.location)
     return Reason(name, f"internal error: {type(error).__name__}: {error}")
 
 

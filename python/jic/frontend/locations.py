@@ -7,6 +7,7 @@ import os
 import sys
 import sysconfig
 from types import CodeType, TracebackType
+from typing import Any
 
 import torch
 
@@ -29,6 +30,13 @@ def of_caller(outermost: CodeType) -> str:
             return f"{frame.f_code.co_filename}:{frame.f_lineno}"
         frame = frame.f_back
     return ""
+
+
+def of_function(function: Any) -> str:
+    """`file:line` where a function, or a module's class, is defined; '' if that is not known."""
+    function = getattr(function, "forward", function)
+    code = getattr(getattr(function, "__func__", function), "__code__", None)
+    return f"{code.co_filename}:{code.co_firstlineno}" if code is not None and is_users(code.co_filename) else ""
 
 
 def of_exception(error: BaseException) -> str:

@@ -13,7 +13,7 @@ from torch.overrides import TorchFunctionMode
 from . import locations
 from .control.indexing import normal
 from .control.interpreter import Interpreter
-from .control.torch_calls import READS, converted, has_scalars, run_time_call, written
+from .control.torch_calls import READS, converted, has_scalars, no_values_needed, run_time_call, written
 
 
 class Recorder(TorchFunctionMode):
@@ -42,7 +42,6 @@ class Recorder(TorchFunctionMode):
         if func in READS:  # shapes and the like, of which a trace makes very many
             return func(*self._swapped(args), **kwargs)
         self.context.count_call()
-        before = list(args)
         for tensor in written(func, args, kwargs):
             self.context.writes(self._captured(tensor))
         if len(args) > 1 and getattr(func, "__name__", "") in ("__getitem__", "__setitem__"):
@@ -52,9 +51,14 @@ class Recorder(TorchFunctionMode):
             if special is not NotImplemented:
                 return special
             args, kwargs = converted(args, kwargs)
+            with no_values_needed(self.context, func):
+                return self._run(func, args, kwargs)
+        return self._run(func, args, kwargs)
+
+    def _run(self, func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         result = func(*self._swapped(args), **{k: self._swapped(v) for k, v in kwargs.items()})
         self.context.made(result)
-        if before and isinstance(result, torch.Tensor) and isinstance(before[0], torch.Tensor):
+        if isinstance(result, torch.Tensor) and args and isinstance(args[0], torch.Tensor):
             return self.context.original(result)  # an in-place op returns the tensor that the user has
         return result
 

@@ -138,10 +138,14 @@ def trace(fn: Callable[..., Any], args: tuple[Any, ...] = (), kwargs: dict[str, 
         FunctionRaised: `fn` raises for these arguments, as far as can be told.
     """
     leaves, in_spec = pytree.tree_flatten((tuple(args), dict(kwargs or {})))
-    _check_arguments(leaves)
+    _check_arguments(leaves, locations.of_function(fn))
     surroundings = Surroundings(fn)
     call = _Call(fn, leaves, in_spec, surroundings)
-    graph = _run(call)
+    try:
+        graph = _run(call)
+    except CaptureError as error:
+        error.notes = call.notes
+        raise
     inputs, reasons = _inputs(call, surroundings)
     reasons += [Reason(*note) for note in call.notes]
     outputs = _classify_outputs(graph, call)
@@ -177,7 +181,7 @@ def traced_of(graph: GraphModule, names: list[str]) -> Traced:
     return Traced(graph, inputs, outputs, spec, [], [], key)
 
 
-def _check_arguments(leaves: list[Any]) -> None:
+def _check_arguments(leaves: list[Any], where: str) -> None:
     for i, leaf in enumerate(leaves):
         if isinstance(leaf, torch.Tensor):
             _check_tensor(leaf, f"argument leaf {i}")
@@ -186,6 +190,7 @@ def _check_arguments(leaves: list[Any]) -> None:
                 f"argument leaf {i} is a {type(leaf).__module__}.{type(leaf).__qualname__}, expected tensors, numbers, "
                 "strings, None, and lists, tuples and dicts of them",
                 hint="pass its tensors as arguments, or register the class with torch.utils._pytree",
+                location=where,
             )
 
 
@@ -360,7 +365,9 @@ def _attributes_restored(fn: Any) -> Iterator[None]:
 
 
 def _explain(error: Exception, failed_at: str) -> CaptureError:
-    where = locations.of_exception(error) or failed_at
+    where = locations.of_exception(error)
+    if failed_at and where in ("", "<string>:1"):  # the latter is a wrapper of torch's tracer
+        where = failed_at
     text = str(error).strip().partition("\n")[0]
     if isinstance(error, (DataDependentOutputException, GuardOnDataDependentSymNode)):
         return CaptureError(
@@ -375,7 +382,11 @@ def _explain(error: Exception, failed_at: str) -> CaptureError:
         return CaptureError(f"cannot be traced: {text}", location=where)
     if "fake" in text.lower() or "proxy" in text.lower() or "data-dependent" in text.lower():
         return CaptureError(f"cannot be traced: {text}", location=where)
-    return FunctionRaised(f"the function raises {type(error).__name__}: {text}", location=where)
+    return FunctionRaised(
+        f"the function raises {type(error).__name__}: {text}",
+        hint="if it does not outside a trace, keep to torch's functions: numpy() and the like need real tensors",
+        location=where,
+    )
 
 
 def _check_values(node: Node) -> None:

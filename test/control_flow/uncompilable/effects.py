@@ -58,9 +58,9 @@ def appends_tensors_to_a_global(x):
 @case(rows)
 def assigns_a_global(x):
     global TOTAL
-    TOTAL = 0
+    TOTAL = 0  # here
     for i in range(x.size(0)):
-        TOTAL += i  # here
+        TOTAL += i
     return x + TOTAL
 
 
@@ -110,10 +110,10 @@ class Box:
     __hash__ = None  # type: ignore[assignment]
 
 
-@case(lambda: (*rows(), Box()))
+@case(lambda: (*rows(), Box()))  # here
 def changes_an_object_of_the_caller(x, box):
     for row in x:
-        box.value = box.value + row  # here
+        box.value = box.value + row
         box.steps += 1
     return x.sum()
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch._subclasses.fake_tensor import FakeTensor
 
 from . import lists, user
 from .branches import select
@@ -124,7 +125,10 @@ def _isinstance(interpreter: Interpreter, value: Any, classes: Any) -> bool:
 
 @_handles(type)
 def _type(interpreter: Interpreter, *args: Any) -> Any:
-    return args[0].kind if len(args) == 1 and isinstance(args[0], Scalar) else type(*args)
+    if len(args) == 1 and isinstance(args[0], Scalar):
+        return args[0].kind
+    found = type(*args)
+    return torch.Tensor if len(args) == 1 and found is FakeTensor else found
 
 
 def _extreme(name: str, function: Callable[..., Any]) -> Handler:

@@ -140,10 +140,12 @@ class Interpreter:
 
     def _function(self, function: types.FunctionType, args: list[Any], kwargs: dict[str, Any]) -> Any:
         if not locations.is_users(function.__code__.co_filename) and not library.is_interpreted(function):
+            self._check_effects(getattr(function, "__wrapped__", None))  # as with contextlib.contextmanager
             return self._native(function, args, kwargs)
         try:
             node = source.syntax_of(function.__code__)
         except NotInterpretable as error:
+            self._check_effects(function)
             self._note_left(function, str(error))
             return self._native(function, args, kwargs)
         if len(self.frames) >= _DEPTH:
@@ -188,10 +190,24 @@ class Interpreter:
             raise Unsupported("the function returns a value in some cases only, and None in others")
         return None if value is UNDEFINED else value
 
+    def _check_effects(self, function: Any) -> None:
+        """A function of the user's that runs as it is must not change the world while it is traced."""
+        code = getattr(function, "__code__", None)
+        if code is None or not locations.is_users(code.co_filename) or "site-packages" in code.co_filename:
+            return
+        line = source.effect_in(code)
+        if line is not None:
+            raise Unsupported(
+                f"{function.__name__} has an effect outside the graph, at line {line}",
+                hint="move it out of the compiled function",
+                effect=True,
+            )
+
     def _note_left(self, function: types.FunctionType, why: str) -> None:
         code = function.__code__
-        note = (function.__name__, f"runs as it is while tracing: {why}", f"{code.co_filename}:{code.co_firstlineno}")
-        if note not in self.notes:
+        where = self.location() or f"{code.co_filename}:{code.co_firstlineno}"
+        why = f"runs as it is while tracing: {why} (write it as a plain function in a file to have it compiled as a whole)"
+        if (note := (function.__name__, why, where)) not in self.notes:
             self.notes.append(note)
 
     @staticmethod

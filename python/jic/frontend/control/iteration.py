@@ -23,7 +23,7 @@ class Range:
     """`range(start, stop, step)` with run-time numbers among them, or one that must be compiled (`jic.range`)."""
 
     def __init__(self, *bounds: Any, forced: bool = False) -> None:
-        bounds = tuple(to_int(b) if isinstance(b, torch.Tensor) else b for b in bounds)
+        bounds = tuple(map(_bound, bounds))
         self.start, self.stop, self.step = (0, bounds[0], 1) if len(bounds) == 1 else (*bounds, 1)[:3]
         self.forced = forced
         if isinstance(self.step, Scalar):
@@ -62,6 +62,17 @@ class Unroll:
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self.items)
+
+
+def _bound(value: Any) -> Any:
+    """A bound of a range, as Python takes it."""
+    if isinstance(value, torch.Tensor):
+        if value.numel() != 1 or value.dtype.is_floating_point or value.dtype.is_complex:
+            raise TypeError("only integer tensors of a single element can be converted to an index")
+        return to_int(value)
+    if isinstance(value, Scalar) and value.kind is float:
+        raise TypeError("'float' object cannot be interpreted as an integer")
+    return value
 
 
 class Rows(tuple):

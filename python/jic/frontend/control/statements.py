@@ -59,7 +59,11 @@ class Statements:
         method = getattr(self, f"_{type(node).__name__}", None)
         if method is None:
             raise NotInterpretable(f"a statement {type(node).__name__}")
-        return method(node) or NEXT
+        try:
+            return method(node) or NEXT
+        except Unsupported as error:
+            self.interpreter.locate(error)
+            raise
 
     # ---- simple statements ----
 
@@ -390,10 +394,13 @@ class Statements:
         try:
             flow = loop.trace()
         except Unstable as error:
+            self.frame.line = line
             if not (peel and counted):
                 raise
-            self.frame.line = line
             return self._peeled(target, iterable, start, step, what, stored, error)
+        except Unsupported:
+            self.frame.line = line
+            raise
         if loop.only_numbers and counted and count <= _UNROLLED_NUMBERS and not (iterable.forced or numbers):
             raise Unrolled
         if owned and counted:
@@ -458,7 +465,11 @@ class Statements:
 
         def compiled() -> Flow:
             loop = Loop(self.context, lambda number: step(), test=test, what=what)
-            flow = loop.trace()
+            try:
+                flow = loop.trace()
+            except Unsupported:
+                self.frame.line = first_line
+                raise
             if loop.only_numbers and not accept_numbers:
                 raise Unrolled
             return flow

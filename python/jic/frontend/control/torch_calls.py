@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
+from torch._subclasses.fake_tensor import DataDependentOutputException
+from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 
 from . import indexing
 from .context import Context
@@ -100,6 +103,27 @@ def _full(shape: Any, value: Scalar, dtype: torch.dtype | None) -> torch.Tensor:
         raise Unsupported("a tensor whose shape is only known at run time", hint="use the greatest shape and a mask")
     dtype = dtype or (torch.get_default_dtype() if value.kind is float else value.tensor.dtype)
     return value.tensor.to(dtype).expand(tuple(shape)).clone()
+
+
+@contextlib.contextmanager
+def no_values_needed(context: Context, function: Any) -> Iterator[None]:
+    """Within it a torch function gets run-time numbers as tensors.
+
+    Raises:
+        Unsupported: it asks for the number itself, as a shape or a dim.
+    """
+    mark = context.mark()
+    message = f"{getattr(function, '__name__', function)} needs a number that is only known at run time"
+    hint = "use the greatest size and a mask, or loop with jic.unroll(...)"
+    try:
+        yield
+    except (GuardOnDataDependentSymNode, DataDependentOutputException, TypeError) as error:
+        raise Unsupported(message, hint=hint) from error
+    node = context.mark()
+    while node is not mark and node.op != "root":
+        if node.target in (torch.ops.aten.item.default, torch.ops.aten._local_scalar_dense.default):
+            raise Unsupported(message, hint=hint)
+        node = node.prev
 
 
 def converted(args: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
