@@ -60,9 +60,23 @@ class DimClasses:
         return found
 
     def find(self, dim: Dim) -> Dim:
-        while (up := self.parent.get(dim, dim)) != dim:
+        """What stands for the class of `dim`."""
+        while (up := self.parent.setdefault(dim, dim)) != dim:
+            self.parent[dim] = self.parent[up]  # halve the path for the next time
             dim = up
         return dim
+
+    def open_classes(self) -> dict[Dim, dict[ir.Value, int]]:
+        """For each class that no op mixes and that has one dim a value: its dims. The key stands for the class."""
+        found: dict[Dim, dict[ir.Value, int]] = {}
+        twice: set[Dim] = set()
+        for dim in list(self.parent):
+            root = self.find(dim)
+            members = found.setdefault(root, {})
+            if dim[0] in members:
+                twice.add(root)
+            members[dim[0]] = dim[1]
+        return {root: members for root, members in found.items() if root not in twice and root not in self.blocked}
 
     def unify(self, a: Dim, b: Dim) -> None:
         """A constant is the same everywhere: it ties nothing together."""

@@ -10,10 +10,12 @@ from torch_mlir import ir
 from jic.passes.fusion._graph import is_static
 from jic.passes.fusion._ops import ELEMENTWISE
 
-from ._dim_classes import BODY_OPS, DimClasses, is_constant, op_name, shape_of
+from ._dim_classes import BODY_OPS, Dim, DimClasses, is_constant, op_name, shape_of
 
 _FLOATS = ("f64", "f32", "bf16", "f16")
 _INLINE = ELEMENTWISE | {"constant", "iota", "broadcast", "transpose", "slice", "reverse", "pad", "reshape"}
+_MANY_ROWS = 16
+_SMALL = 32
 _BYTES = {"i1": 1, "ui8": 1}
 
 
@@ -24,8 +26,8 @@ class Rows:
     Attributes:
         size: the number of rows, 1 if the body works on one thing that has no batch dim.
         dims: for each value that has one, the dim along which its rows lie. A value without is the same for all rows.
-        weights: for the result of each `jic.matmul` that the loop needs, the number (0 or 1) of the operand that is the
-            same in all steps.
+        weights: for the result of each `jic.matmul` of rows by something else, that the loop needs, the number (0 or 1)
+            of the operand that is the same in all steps.
     """
 
     size: int
@@ -58,11 +60,9 @@ def find_rows(loop: ir.Operation, limits: Limits | None = None) -> Rows | None:
     carried = [v for v in list(block.arguments)[1:] if shape_of(v)]
     if not carried:
         return None
-    classes = DimClasses.of(loop)
-    candidates = [(size, _cover(classes, carried, size)) for size in dict.fromkeys(shape_of(carried[0])) if size > 1]
-    candidates = [(size, dims) for size, dims in candidates if dims]
+    candidates = _candidates(DimClasses.of(loop), carried)
     for size, dims in [*candidates, (1, {})]:
-        weights = _weights(loop, body, inner, dims)
+        weights = _weights(loop, body, dims)
         if weights is None or not _updates_fit(loop, body):
             continue
         if limits is not None and not _pays(loop, body, dims, size, weights, limits):
@@ -82,7 +82,20 @@ def _live(body: list[ir.Operation], last: ir.Operation) -> list[ir.Operation]:
     return found[::-1]
 
 
-def _cover(classes: DimClasses, carried: list[ir.Value], size: int) -> dict[ir.Value, int]:
+def _candidates(classes: DimClasses, carried: list[ir.Value]) -> list[tuple[int, dict[ir.Value, int]]]:
+    """(number of rows, dims): the outermost dim of enough rows for many threads first, else the one of most rows."""
+    for value in carried:
+        for d in range(len(shape_of(value))):
+            classes.find((value, d))
+    open_ = classes.open_classes()
+    sizes = [s for s in dict.fromkeys(shape_of(carried[0])) if s > 1]
+    found = [(size, _cover(classes, open_, carried, size)) for size in sizes]
+    return sorted(((s, dims) for s, dims in found if dims), key=lambda c: 0 if c[0] >= _MANY_ROWS else 1 / c[0])
+
+
+def _cover(
+    classes: DimClasses, open_: dict[Dim, dict[ir.Value, int]], carried: list[ir.Value], size: int
+) -> dict[ir.Value, int]:
     """Dims of `size`, one for each of `carried` and whatever shares it; empty if there are none.
 
     Carried values that never meet have classes of their own, which are taken together.
@@ -92,7 +105,7 @@ def _cover(classes: DimClasses, carried: list[ir.Value], size: int) -> dict[ir.V
         if value in found:
             continue
         for d, extent in enumerate(shape_of(value)):
-            dims = _members(classes, (value, d)) if extent == size else None
+            dims = open_.get(classes.find((value, d))) if extent == size else None
             if dims is not None and not found.keys() & dims.keys():
                 found |= dims
                 break
@@ -111,33 +124,22 @@ def is_splat(constant: ir.Value) -> bool:
     return isinstance(value, ir.DenseElementsAttr) and value.is_splat
 
 
-def _members(classes: DimClasses, dim: tuple[ir.Value, int]) -> dict[ir.Value, int] | None:
-    """The dims of one class, one a value; None if an op mixes them."""
-    root = classes.find(dim)
-    if root in classes.blocked:
-        return None
-    found: dict[ir.Value, int] = {}
-    for value, d in {*classes.parent, dim, root}:
-        if classes.find((value, d)) == root:
-            if value in found:
-                return None
-            found[value] = d
-    return found
-
-
-def _weights(
-    loop: ir.Operation, body: list[ir.Operation], inner: set[ir.Value], dims: dict[ir.Value, int]
-) -> dict[ir.Value, int] | None:
+def _weights(loop: ir.Operation, body: list[ir.Operation], dims: dict[ir.Value, int]) -> dict[ir.Value, int] | None:
     """The weight operands of the matmuls, or None if an op of the body cannot be done row by row."""
     variant = set(loop.regions[0].blocks[0].arguments)
     found: dict[ir.Value, int] = {}
+    computed: set[ir.Value] = set()
     batched = bool(dims)
     for op in body:
-        # what is packed before the loop is computed element by element: no sums
-        if op_name(op) not in _INLINE or any(v in variant for v in op.operands):
+        # what is packed before the loop is computed element by element: no sums, no elements in another order
+        reordered = op.name == "jic.reshape" and op.operands[0] in computed
+        computed |= set() if op.name == "jic.reshape" else set(op.results)
+        if op_name(op) not in _INLINE or reordered or any(v in variant for v in op.operands):
             variant |= set(op.results)
         result, name = op.results[0], op_name(op)
         own = result in dims or not batched
+        if name == "matmul" and _is_own(result, dims):
+            continue
         if name == "matmul":
             number = _weight_operand(op, variant, dims, batched)
             if number is None or not own:
@@ -155,9 +157,20 @@ def _weights(
     return found
 
 
+def _is_own(result: ir.Value, dims: dict[ir.Value, int]) -> bool:
+    """Whether a matmul multiplies matrices that belong to one row each, small ones: there is no register blocking for them."""
+    *batch, m, n = shape_of(result)
+    own = dims.get(result, len(batch)) < len(batch) if dims else bool(batch) and prod(batch) == 1
+    return own and _is_float(result) and min(m, n) <= _SMALL
+
+
+def _is_float(value: ir.Value) -> bool:
+    return str(ir.RankedTensorType(value.type).element_type) in _FLOATS
+
+
 def _weight_operand(op: ir.Operation, variant: set[ir.Value], dims: dict[ir.Value, int], batched: bool) -> int | None:
     result = op.results[0]
-    if len(shape_of(result)) != 2 or str(result.type.element_type) not in _FLOATS:
+    if len(shape_of(result)) != 2 or not _is_float(result):
         return None
     for number in (1, 0):
         weight, rows = op.operands[number], op.operands[1 - number]

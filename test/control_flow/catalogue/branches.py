@@ -314,7 +314,7 @@ def builtin_abs_round_pow(a, b):
     return abs(a) + pow(b, 2)
 
 
-@program(*SIGNS, branches=1)
+@program(*SIGNS)
 def assertion(x):
     assert x.sum() >= 0, "negative"
     return x + 1

@@ -121,7 +121,7 @@ def seen_through_another_name(x):
     return same, h
 
 
-@program(*STEPS, loops=1)
+@program(*STEPS)  # unrolls, with a note
 def seen_through_a_view_of_before(x):
     buffer = torch.zeros(3, x.size(0))
     middle = buffer[1]

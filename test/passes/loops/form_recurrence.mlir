@@ -111,3 +111,41 @@ func.func @views(%n: tensor<i64>, %h: tensor<8x16xf32>, %w: tensor<16x16xf32>, %
   }) : (tensor<i64>, tensor<8x16xf32>) -> tensor<8x16xf32>
   return %r : tensor<8x16xf32>
 }
+
+// Products of each row's own matrices (attention over a memory that does not change).
+// CHECK-LABEL: func.func @own_matrices
+// CHECK: kind = "recurrence"
+func.func @own_matrices(%n: tensor<i64>, %q: tensor<4x16x1xf32>, %m: tensor<4x16x16xf32>) -> tensor<4x16x1xf32> {
+  %r = "jic.loop"(%n, %q) ({
+  ^bb0(%i: tensor<i64>, %a: tensor<4x16x1xf32>):
+    %0 = "jic.matmul"(%m, %a) {transpose_lhs = false, transpose_rhs = false} : (tensor<4x16x16xf32>, tensor<4x16x1xf32>) -> tensor<4x16x1xf32>
+    "jic.yield"(%0) : (tensor<4x16x1xf32>) -> ()
+  }) : (tensor<i64>, tensor<4x16x1xf32>) -> tensor<4x16x1xf32>
+  return %r : tensor<4x16x1xf32>
+}
+
+// The buffer of earlier outputs is read again.
+// CHECK-LABEL: func.func @reads_its_outputs
+// CHECK-NOT: "jic.fused"
+func.func @reads_its_outputs(%n: tensor<i64>, %o: tensor<8x10xf32>) -> tensor<8x10xf32> {
+  %r = "jic.loop"(%n, %o) ({
+  ^bb0(%i: tensor<i64>, %b: tensor<8x10xf32>):
+    %0 = "jic.reduce"(%b) {kind = "sum", dims = array<i64: 1>} : (tensor<8x10xf32>) -> tensor<8xf32>
+    %1 = "jic.reshape"(%0) : (tensor<8xf32>) -> tensor<8x1xf32>
+    %2 = "jic.dynamic_update"(%b, %1, %i) {dim = 1 : i64} : (tensor<8x10xf32>, tensor<8x1xf32>, tensor<i64>) -> tensor<8x10xf32>
+    "jic.yield"(%2) : (tensor<8x10xf32>) -> ()
+  }) : (tensor<i64>, tensor<8x10xf32>) -> tensor<8x10xf32>
+  return %r : tensor<8x10xf32>
+}
+
+// Weights that no cache holds are left to the kernels that block for it.
+// CHECK-LABEL: func.func @big_weights
+// CHECK-NOT: "jic.fused"
+func.func @big_weights(%n: tensor<i64>, %h: tensor<64x4096xf32>, %w: tensor<4096x4096xf32>) -> tensor<64x4096xf32> {
+  %r = "jic.loop"(%n, %h) ({
+  ^bb0(%i: tensor<i64>, %a: tensor<64x4096xf32>):
+    %0 = "jic.matmul"(%a, %w) {transpose_lhs = false, transpose_rhs = false} : (tensor<64x4096xf32>, tensor<4096x4096xf32>) -> tensor<64x4096xf32>
+    "jic.yield"(%0) : (tensor<64x4096xf32>) -> ()
+  }) : (tensor<i64>, tensor<64x4096xf32>) -> tensor<64x4096xf32>
+  return %r : tensor<64x4096xf32>
+}

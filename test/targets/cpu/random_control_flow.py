@@ -1,7 +1,7 @@
 """Random programs of nested loops, `while`, `if`, slices and updates, run by the compiler and by torch.
 
-A program is a tree that is walked twice: once by `Builder`, which makes IR, once by `Eager`, which computes. All numbers are i64, so
-that results are exact whatever happens to them.
+A program is a tree that is walked twice: once by `Builder`, which makes IR, once by `Eager`, which computes. All numbers are
+i64, so that results are exact whatever happens to them.
 """
 
 from __future__ import annotations

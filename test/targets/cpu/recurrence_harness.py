@@ -14,6 +14,7 @@ from jic.passes.pipeline import Pipeline
 from jic.runtime.artifact import Artifact
 from jic.runtime.program import Program
 from jic.targets.cpu.compile import compile_module
+from jic.targets.cpu.machine import Machine
 
 Step = Callable[..., Sequence[ir.Value]]
 
@@ -23,7 +24,12 @@ def number(value: int) -> ir.Value:
 
 
 def loop_program(
-    types: Sequence[tuple[Sequence[int], str]], carried: int, trip: int | None, step: Step, decompose: bool = False
+    types: Sequence[tuple[Sequence[int], str]],
+    carried: int,
+    trip: int | None,
+    step: Step,
+    decompose: bool = False,
+    machine: Machine | None = None,
 ) -> Program:
     """`for i in range(trip): carried = step(i, *carried, *others)`; the first `carried` inputs are the first values.
 
@@ -41,7 +47,7 @@ def loop_program(
     (main,) = functions(made.operation)
     names = [op.operation.name for op in main.regions[0].blocks[0].operations]
     assert set(names) <= {"jic.constant", "jic.fused", "func.return"}, names
-    code = compile_module(made)
+    code = compile_module(made, machine)
     return Program(Artifact(code.manifest, code.code, code.constants))
 
 

@@ -1,4 +1,4 @@
-"""Loops, `while` and `if`: kernels-level IR compiled and run against the same in torch, with buffers that must not be mixed up."""
+"""Loops, `while` and `if`: kernels-level IR against the same in torch, with buffers that must not be mixed up."""
 
 from __future__ import annotations
 
@@ -457,3 +457,39 @@ def test_work_that_threads_share_in_a_loop():
         x = -x if out[i] > 0.5 else x
     torch.testing.assert_close(found[0], x, rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(found[1], out, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("trips", [0, 1, 4])
+def test_filters_are_packed_once(trips):
+    """A convolution in a loop, in a branch, and again in a loop around it, with a filter that is made in the outer loop."""
+    x, w = torch.randn(1, 8, 10, 10), torch.randn(8, 8, 3, 3) / 10
+
+    def conv(x, w):
+        return kernel([x, w], lambda x, w: b.conv(x, w, [1, 1], [1, 1, 1, 1], [1, 1]), "window")
+
+    def body(n, x, w):
+        def outer(v):
+            i, x, w = v
+            own = kernel([w], lambda w: b.elementwise("mul", w, b.splat_like(w, -0.5)))
+            small = less(i, constant(2))
+            x = b.loop(n, [x], lambda v: [conv(conv(v[1], own), w)]).results[0]
+            return [b.if_(small, [x.type], lambda _: [conv(x, outside)], lambda _: [x]).results[0], own]
+
+        outside = w
+        return list(b.loop(n, [x, w], outer).results)
+
+    found = run(body, number(trips), x, w)
+    first = w
+    conv2d = torch.nn.functional.conv2d
+    for i in range(trips):
+        own = w * -0.5
+        for _ in range(trips):
+            x = conv2d(conv2d(x, own, padding=1), w, padding=1)
+        w = own
+        x = conv2d(x, first, padding=1) if i < 2 else x
+    torch.testing.assert_close(found[0], x, rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(found[1], w)
+    program = compiled([((), I64), (tuple(x.shape), "f32"), (tuple(w.shape), "f32")], body)
+    packs = [s.get("times", 1) for s in program._steps if s["op"] == "launch" and s["kernel"].endswith("_pack")]
+    if packs:
+        assert min(packs) == 1 and max(packs) < 16

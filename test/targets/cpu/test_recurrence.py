@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 
 import pytest
@@ -10,6 +11,7 @@ from recurrence_harness import loop_program, number, run_program
 from torch_mlir import ir
 
 from jic.dialects import build as b
+from jic.targets.cpu.machine import host
 
 DTYPES = {"f32": torch.float32, "f64": torch.float64, "bf16": torch.bfloat16}
 TOLERANCE = {"f32": 2e-5, "f64": 1e-12, "bf16": 3e-2}
@@ -96,8 +98,14 @@ def test_trip_count_at_run_time(batch, trip) -> None:
     check(program, inputs, [h, buffer])
 
 
-@pytest.mark.parametrize(("batch", "hidden"), [(1, 24), (4, 16), (13, 50), (32, 64)])
-def test_lstm(batch, hidden) -> None:
+LSTMS = [*((b, h, None) for b, h in ((1, 24), (4, 16), (13, 50), (32, 64))), (13, 50, 256), (13, 50, 128)]
+
+
+@pytest.mark.parametrize(("batch", "hidden", "vector_bits"), LSTMS)
+def test_lstm(batch, hidden, vector_bits) -> None:
+    """Also for machines with narrower vectors and fewer registers."""
+    machine = dataclasses.replace(host(), vector_bits=vector_bits, vector_registers=16) if vector_bits else None
+
     def step(i, h, c, buffer, x, wx, wh, bias):
         gates = ew("add", b.matmul(row(x, i, 0), wx, transpose_rhs=True), b.matmul(h, wh, transpose_rhs=True))
         gates = ew("add", gates, b.broadcast(bias, [batch, 4 * hidden]))
@@ -109,7 +117,7 @@ def test_lstm(batch, hidden) -> None:
     trip, inner = 6, 10
     shapes = [[batch, hidden], [batch, hidden], [trip, batch, hidden], [trip, batch, inner], [4 * hidden, inner]]
     shapes += [[4 * hidden, hidden], [4 * hidden]]
-    program = loop_program([(s, "f32") for s in shapes], 3, trip, step)
+    program = loop_program([(s, "f32") for s in shapes], 3, trip, step, machine=machine)
     inputs = [rand(*s, scale=0.5) for s in shapes]
     h, c, _, x, wx, wh, bias = (t.double() for t in inputs)
     outputs = []
@@ -315,3 +323,86 @@ def test_rows_along_the_last_dim(shape) -> None:
     for _ in range(4):
         a = torch.tanh(a.flip(0) - (a * x).sum(0, keepdim=True))
     check(program, inputs, [a])
+
+
+@pytest.mark.parametrize("kind", ["any", "all"])
+def test_reductions_of_bools(kind) -> None:
+    def step(i, a):
+        bit = b.compare("gt", a, b.splat_like(a, 0.2))
+        found = b.convert(b.broadcast(b.reduce(bit, kind, [1]), [9, 3], [0]), ir.F32Type.get())
+        return [ew("sub", a, ew("mul", found, b.splat_like(a, 0.3)))]
+
+    program = loop_program([([9, 3], "f32")], 1, 3, step)
+    inputs = [rand(9, 3)]
+    a = inputs[0].double()
+    for _ in range(3):
+        a = a - 0.3 * getattr(a > 0.2, kind)(1, keepdim=True)
+    check(program, inputs, [a])
+
+
+@pytest.mark.parametrize("batch", [1, 2, 9, 20])
+def test_attention_over_invariant_memory(batch) -> None:
+    """Products of each row's own matrices: scores, weighted sums, and an outer product that a state gathers."""
+    length, hidden = 7, 20
+
+    def step(i, h, state, memory, w):
+        query = b.reshape(ew("tanh", b.matmul(h, w)), [batch, hidden, 1])
+        scores = b.softmax(b.reshape(b.matmul(memory, query), [batch, length]), 1)
+        found = b.matmul(b.reshape(scores, [batch, 1, length]), memory)
+        outer = b.matmul(b.reshape(h, [batch, hidden, 1]), found)
+        state = ew("add", ew("mul", state, b.splat_like(state, 0.5)), outer)
+        kept = b.matmul(state, query, transpose_lhs=True)
+        return [ew("add", b.reshape(found, [batch, hidden]), b.reshape(kept, [batch, hidden])), state]
+
+    shapes = [[batch, hidden], [batch, hidden, hidden], [batch, length, hidden], [hidden, hidden]]
+    program = loop_program([(s, "f32") for s in shapes], 2, 3, step, decompose=True)
+    inputs = [rand(*s, scale=0.3) for s in shapes]
+    h, state, memory, w = (t.double() for t in inputs)
+    for _ in range(3):
+        query = torch.tanh(h @ w).unsqueeze(2)
+        scores = (memory @ query).softmax(1)
+        found = scores.transpose(1, 2) @ memory
+        state = state * 0.5 + h.unsqueeze(2) @ found
+        h = found.squeeze(1) + (state.transpose(1, 2) @ query).squeeze(2)
+    check(program, inputs, [h, state])
+
+
+@pytest.mark.parametrize(("left", "right"), list(itertools.product([False, True], repeat=2)))
+def test_products_of_each_rows_matrices(left, right) -> None:
+    def step(i, a, x):
+        return [ew("tanh", b.matmul(ew("sigmoid", a), x, transpose_lhs=left, transpose_rhs=right))]
+
+    for shape in ([6, 4, 4], [3, 2, 18, 18]):
+        program = loop_program([(shape, "f32")] * 2, 1, 3, step)
+        inputs = [rand(*shape), rand(*shape)]
+        a, x = (t.double() for t in inputs)
+        for _ in range(3):
+            s = torch.sigmoid(a)
+            a = torch.tanh((s.mT if left else s) @ (x.mT if right else x))
+        check(program, inputs, [a])
+
+
+@pytest.mark.parametrize("left", [False, True])
+@pytest.mark.parametrize("rows", [3, 8, 20])
+def test_rows_that_meet(rows, left) -> None:
+    """No dim runs through: one thread does all rows, of which there need not be whole register blocks."""
+    hidden = 18
+
+    def step(i, h, w):
+        h = ew("tanh", b.matmul(w, h) if left else b.matmul(h, w))
+        dim = 1 if left else 0
+        total = b.broadcast(b.reduce(h, "sum", [dim]), shape_of(h), [1 - dim])
+        return [ew("sub", h, ew("mul", total, b.splat_like(h, 0.05)))]
+
+    shapes = [[hidden, rows] if left else [rows, hidden], [hidden, hidden]]
+    program = loop_program([(s, "f32") for s in shapes], 1, 3, step)
+    inputs = [rand(*s, scale=0.3) for s in shapes]
+    h, w = (t.double() for t in inputs)
+    for _ in range(3):
+        h = torch.tanh(w @ h if left else h @ w)
+        h = h - h.sum(1 if left else 0, keepdim=True) * 0.05
+    check(program, inputs, [h])
+
+
+def shape_of(value: ir.Value) -> list[int]:
+    return list(ir.RankedTensorType(value.type).shape)

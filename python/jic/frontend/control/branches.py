@@ -11,7 +11,7 @@ from .context import Context, Region, ops
 from .errors import Again, Unsupported
 from .flow import NEXT, Flow, joined
 from .journal import UNDEFINED, Place
-from .scalar import Scalar
+from .scalar import Scalar, interval_of
 from .values import Mismatch, Poison, Spec, check_tensor_leaves, leaves, rebuild, same, unify
 
 _TRIES = 32
@@ -107,11 +107,15 @@ class _Attempt:
         for place, value in same_values:
             context.journal.write(place, value)
         code: Any = None
-        for place, spec, _, _ in merged:
+        for place, spec, a, b in merged:
+            value = rebuild(spec, values)
             if place is None:
-                code = rebuild(spec, values)
-            else:
-                context.journal.write(place, rebuild(spec, values))
+                code = value
+                continue
+            if isinstance(value, Scalar) and value.kind is int and a is not UNDEFINED and b is not UNDEFINED:
+                (p, q), (r, s) = interval_of(a), interval_of(b)
+                value.interval = (min(p, r), max(q, s))
+            context.journal.write(place, value)
         return joined(flow_1, flow_2, code)
 
     def _run(self, body: Branch) -> tuple[Flow, dict[Place, Any], list[torch.Tensor]]:

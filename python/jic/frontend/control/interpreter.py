@@ -199,6 +199,8 @@ class Interpreter:
         bound = inspect.signature(function, follow_wrapped=False).bind(*args, **kwargs)
         bound.apply_defaults()
         for name, value in bound.arguments.items():
+            if type(value) is dict and function.__code__.co_flags & inspect.CO_VARKEYWORDS:
+                frame.context.created(value)
             if name in frame.cells:
                 frame.cells[name].cell_contents = value
             else:
@@ -308,6 +310,8 @@ class Interpreter:
             Unsupported: it outlives the call, which a graph cannot change, or it is of a kind that cannot be taken back.
         """
         if not self.context.is_created(owner):
+            if not self.context.regions and self.frames and "site-packages" in self.frames[-1].code.co_filename:
+                return  # a library's caches are its own business, as where its code is not interpreted
             raise Unsupported(
                 f"a {type(owner).__name__} that was made outside the compiled function is changed",
                 hint="return the new values, or copy it first",

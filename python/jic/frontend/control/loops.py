@@ -19,7 +19,7 @@ from .errors import Again, Unsupported
 from .flow import NEXT, Flow
 from .journal import UNDEFINED, Place
 from .lists import Segment, buffer_specs
-from .scalar import Scalar, constant, is_number, to_bool
+from .scalar import LIMIT, Scalar, check_limit, constant, is_number, to_bool
 from .values import (
     Mismatch,
     Spec,
@@ -32,12 +32,14 @@ from .values import (
     promoted,
     rebuild,
     same,
+    scalars_of,
     spec_of,
     tensors_of,
     unify,
 )
 
 _TRIES = 64
+_CARRIED = (-LIMIT, LIMIT)
 
 
 class Unstable(Unsupported):
@@ -158,7 +160,7 @@ class _Attempt:
         inits = self._inits()
         index, *carried = ops.loop_begin(total, inits)
         context.regions.append(self.region)
-        last = count - 1 if isinstance(count, int) else float("inf")
+        last = count - 1 if isinstance(count, int) else LIMIT
         number = Scalar(int, index, (0, max(0, last)))
         self._enter(carried, number)
         flow = self.loop.body(number)
@@ -221,7 +223,7 @@ class _Attempt:
     def _header(self, values: list[torch.Tensor], tested: bool = True) -> tuple[Scalar, Scalar, list[torch.Tensor]]:
         number, code, *carried = values
         last: Any = self.loop.trip_count
-        high = last - tested if isinstance(last, int) else 1 << 61
+        high = last - tested if isinstance(last, int) else LIMIT // 2
         return Scalar(int, number, (0, max(0, high))), Scalar(int, code, (0, 4)), carried
 
     # ---- into the body ----
@@ -232,6 +234,8 @@ class _Attempt:
         found: list[Any] = []
         for place, spec in plan.carried.items():
             value = self.before[place] = place.read()
+            for number in scalars_of(value):
+                check_limit(number)
             if place in plan.starts:
                 value = self.before[place] = promoted(value, plan.starts[place])
             found += leaves(spec, value, filler)
@@ -269,7 +273,7 @@ class _Attempt:
             region.carried |= self.carried_memory[place]
             self.entered[place] = tensors
             undefined = self.before[place] is UNDEFINED and spec.kind != "maybe" and not again
-            context.journal.write(place, UNDEFINED if undefined else rebuild(spec, iter(tensors)))
+            context.journal.write(place, UNDEFINED if undefined else rebuild(spec, iter(tensors), _CARRIED))
         for place, step in plan.steps.items():
             self.now[place] = self.before[place] + number * step
             context.journal.write(place, self.now[place])
@@ -298,6 +302,9 @@ class _Attempt:
     def _next(self, number: Scalar, at_test: bool = False) -> list[torch.Tensor]:
         """The carried values after the step; learns what else must be carried."""
         context, plan = self.context, self.plan
+        for place in plan.carried:
+            for value in scalars_of(place.read()):
+                check_limit(value)
         changed = {} if at_test else context.changes(self.journal, self.region)
         if not at_test:
             for place in changed:
@@ -451,7 +458,7 @@ class _Attempt:
             context.made(tensor)
         values = iter(results)
         for place, spec in plan.carried.items():
-            context.journal.write(place, rebuild(spec, values))
+            context.journal.write(place, rebuild(spec, values, _CARRIED))
         for place, step in plan.steps.items():
             context.journal.write(place, self.before[place] + steps * step)
         for place, growth in plan.lists.items():

@@ -253,13 +253,11 @@ def from_tensor(tensor: torch.Tensor) -> Scalar:
     return Scalar(kind, tensor.reshape(()).to(_DTYPES[kind]))
 
 
-def bounded(value: Any) -> torch.Tensor:
-    """The tensor of an int that passes through a region; one beyond the limit gives up the call."""
-    tensor = tensor_of(value, int)
-    low, high = interval_of(value)
-    if low < -LIMIT or high > LIMIT:
-        _context(value, value).give_up((tensor > LIMIT) | (tensor < -LIMIT), "an int near 64 bits")
-    return tensor
+def check_limit(value: Scalar) -> None:
+    """Give up the call if an int that a loop carries is beyond the limit."""
+    low, high = value.interval
+    if value.kind is int and (low < -LIMIT or high > LIMIT):
+        value.context.give_up((value.tensor > LIMIT) | (value.tensor < -LIMIT), "an int near 64 bits")
 
 
 def to_int(value: Any) -> Any:

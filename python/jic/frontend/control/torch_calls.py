@@ -81,7 +81,8 @@ def run_time_call(
             like = swapped(args[0])
             return _full(like.shape if name == "full_like" else args[1], value, kwargs.get("dtype") or like.dtype)
     if name == "fill_" and isinstance(args[1], Scalar):
-        return swapped(args[0]).copy_(args[1].tensor)
+        target = swapped(args[0])
+        return target.copy_(args[1].tensor.to(target.dtype).expand(target.shape))
     if name in ("tensor", "as_tensor", "scalar_tensor") and isinstance(args[0], Scalar):
         dtype = kwargs.get("dtype") or (torch.get_default_dtype() if args[0].kind is float else args[0].tensor.dtype)
         return args[0].tensor.to(dtype, copy=True)

@@ -15,7 +15,7 @@ import torch
 
 from .errors import Unsupported
 from .journal import UNDEFINED
-from .scalar import LIMIT, UNKNOWN, Scalar, bounded, constant, is_number, kind_of, number_as, tensor_of
+from .scalar import UNKNOWN, Interval, Scalar, constant, is_number, kind_of, number_as, tensor_of
 
 
 @dataclass(eq=False)
@@ -95,6 +95,15 @@ def tensors_of(value: Any) -> Iterator[torch.Tensor]:
     elif (children := _children(value)) is not None:
         for item in children[2]:
             yield from tensors_of(item)
+
+
+def scalars_of(value: Any) -> Iterator[Scalar]:
+    """The run-time numbers in a value."""
+    if isinstance(value, Scalar):
+        yield value
+    elif (children := _children(value)) is not None:
+        for item in children[2]:
+            yield from scalars_of(item)
 
 
 def is_dynamic(value: Any) -> bool:
@@ -213,7 +222,7 @@ def leaves(spec: Spec, value: Any, absent: Any = None) -> Iterator[torch.Tensor 
     elif spec.kind == "tensor":
         yield value
     elif spec.kind == "number":
-        yield bounded(value) if spec.what is int else tensor_of(value, spec.what)
+        yield tensor_of(value, spec.what)
     elif spec.kind != "constant":
         children = _children(value)
         assert children is not None
@@ -236,15 +245,15 @@ def filler(spec: Spec) -> torch.Tensor:
     return torch.zeros(shape, dtype=dtype)
 
 
-def rebuild(spec: Spec, tensors: Iterator[torch.Tensor]) -> Any:
-    """A value of `spec` from its leaves' tensors."""
+def rebuild(spec: Spec, tensors: Iterator[torch.Tensor], interval: Interval = UNKNOWN) -> Any:
+    """A value of `spec` from its leaves' tensors; its run-time ints lie in `interval`."""
     if spec.kind == "tensor":
         return next(tensors)
     if spec.kind == "number":
-        return Scalar(spec.what, next(tensors), (-LIMIT, LIMIT) if spec.what is int else UNKNOWN)
+        return Scalar(spec.what, next(tensors), interval if spec.what is int else UNKNOWN)
     if spec.kind == "constant":
         return spec.what
-    items = [rebuild(item, tensors) for item in spec.items]
+    items = [rebuild(item, tensors, interval) for item in spec.items]
     if spec.kind == "maybe":
         return Maybe(*items)
     if spec.kind == "list":

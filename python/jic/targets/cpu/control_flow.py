@@ -38,6 +38,7 @@ Exchanged = dict[int, int]
 
 def lower_loop(lowering: Lowering, node: Node) -> None:
     """Lower a `jic.loop`."""
+    lowering.prepare(node)
     count = static_count(node.operands[0])
     limit = lowering.slot(node.operands[0])
     carried, inits = node.arguments()[1:], node.operands[1:]
@@ -74,6 +75,7 @@ def lower_loop(lowering: Lowering, node: Node) -> None:
 
 def lower_while(lowering: Lowering, node: Node) -> None:
     """Lower a `jic.while`: the condition, then the body, then the condition again."""
+    lowering.prepare(node)
     carried = node.arguments()
     following = node.blocks[1][-1].operands
     condition, *forwarded = node.blocks[0][-1].operands

@@ -20,10 +20,10 @@ from jic.errors import LoweringError
 from ..common.region import Node as RegionNode
 from ..common.region import Region, parse, source_line
 from . import control_flow, templates
-from .kernel import Buffer, KernelModule, Lowered
+from .kernel import Buffer, KernelModule, Launch, Lowered
 from .machine import ELEMENT_BYTES, Machine
 from .plan import Range, assign, find_conflicts
-from .sharing import Node, Sharing, extent
+from .sharing import Node, Sharing, extent, kernels_in
 from .steps import Label, Program, Slot, Step
 from .templates import pointwise as copy_template
 
@@ -46,6 +46,15 @@ class _Kernel:
     location: str  # where the calls have none
 
 
+@dataclass
+class _Prepared:
+    """The temporaries of a kernel in a loop, whose first `launches` have run before the loop `by`."""
+
+    by: Node
+    temps: list[Slot]
+    launches: int
+
+
 class Lowering:
     """A function being lowered.
 
@@ -64,6 +73,7 @@ class Lowering:
         self._places: dict[int, tuple[str, int]] = {}
         self._kernels: dict[str, _Kernel] = {}
         self._statuses: list[Slot] = []
+        self._prepared: dict[int, _Prepared] = {}  # by the identity of the kernel's node
         for i, argument in enumerate(main.regions[0].blocks[0].arguments):
             self._places[self.sharing.buffer(argument)] = ("input", i)
 
@@ -174,7 +184,7 @@ class Lowering:
         results = [self.slot(v) for v in node.results]
         if not any(r.elements for r in results):  # a kernel without results of any size has nothing to do
             return
-        self._launch(self._kernel(node.op), arguments, results, source_line(node.op))
+        self._launch(self._kernel(node.op), arguments, results, source_line(node.op), self._prepared.get(id(node)))
 
     def _kernel(self, op: ir.Operation) -> _Kernel:
         """The lowered body of a `jic.fused`; equal bodies share one."""
@@ -197,26 +207,64 @@ class Lowering:
             self._kernels[key] = _Kernel(lowered, name, region.ops, location)
         return self._kernels[key]
 
-    def _launch(self, kernel: _Kernel, arguments: list[Slot], results: list[Slot], location: str) -> None:
-        lowered, location = kernel.lowered, location or kernel.location
-        temps = [self._temporary(0, "i8", size) for size in lowered.temps]
-        status = self._temporary(1, "i64") if lowered.status else None
-        buffers = {"argument": arguments, "result": results, "temp": temps, "status": [status]}
+    def prepare(self, loop: Node) -> None:
+        """Launch what kernels in `loop` compute from values from outside it alone (packed weights): once, before it."""
+        for node in kernels_in(loop):
+            known = self._prepared.get(id(node))
+            if (known is not None and known.by is not loop) or not any(extent(v)[0] for v in node.results):
+                continue
+            kernel = self._kernel(node.op)
+            count = _preparations(kernel.lowered, [self.sharing.from_outside(v, loop) for v in node.operands])
+            if count:
+                temps = [self._temporary(0, "i8", size) for size in kernel.lowered.temps]
+                self._prepared[id(node)] = _Prepared(loop, temps, count)
+                # operands from inside have no memory yet, and are not asked for
+                used = {
+                    b.index
+                    for launch in kernel.lowered.launches[:count]
+                    for b in launch.buffers
+                    if b.kind == "argument"
+                }
+                spare = Slot("constant", 0, 0, "i8")
+                arguments = [self.slot(v) if i in used else spare for i, v in enumerate(node.operands)]
+                buffers = {"argument": arguments, "temp": temps}
+                self._add_launches(kernel, kernel.lowered.launches[:count], buffers, [], source_line(node.op))
 
-        def slot_of(buffer: Buffer) -> Slot:
-            found = buffers[buffer.kind][buffer.index]
-            assert found is not None
-            return found
-
-        kept = [results[result] for result, _ in lowered.updates]
+    def _launch(
+        self,
+        kernel: _Kernel,
+        arguments: list[Slot],
+        results: list[Slot],
+        location: str,
+        prepared: _Prepared | None = None,
+    ) -> None:
+        lowered = kernel.lowered
+        temps = [self._temporary(0, "i8", size) for size in lowered.temps] if prepared is None else prepared.temps
+        status = [self._temporary(1, "i64")] if lowered.status else []
+        buffers = {"argument": arguments, "result": results, "temp": temps, "status": status}
         self.copies([(arguments[argument], results[result]) for result, argument in lowered.updates])
-        for launch in lowered.launches:
+        kept = [results[result] for result, _ in lowered.updates]
+        first = 0 if prepared is None else prepared.launches
+        self._add_launches(kernel, lowered.launches[first:], buffers, kept, location)
+        self._statuses += status
+        for slot in status:
+            self.add(Step("check", [slot], name="index out of range", location=location, inputs=1))
+
+    def _add_launches(
+        self,
+        kernel: _Kernel,
+        launches: list[Launch],
+        buffers: dict[str, list[Slot]],
+        kept: list[Slot],
+        location: str,
+    ) -> None:
+        for launch in launches:
             self.add(
                 Step(
                     op="launch",
-                    slots=[slot_of(b) for b in launch.buffers],
+                    slots=[buffers[b.kind][b.index] for b in launch.buffers],
                     name=kernel.name,
-                    location=location,
+                    location=location or kernel.location,
                     inputs=launch.inputs,
                     kernel=launch.kernel,
                     tasks=launch.tasks,
@@ -226,10 +274,7 @@ class Lowering:
                     kept=tuple(kept),
                 )
             )
-            kept += results  # the launches of one kernel may each write a part of a result
-        if status is not None:
-            self._statuses.append(status)
-            self.add(Step("check", [status], name="index out of range", location=location, inputs=1))
+            kept = [*kept, *buffers.get("result", ())]  # the launches of one kernel may each write a part of a result
 
     def _aten(self, node: Node) -> None:
         operands = [self.slot(v) for v in node.operands]
@@ -248,6 +293,22 @@ class Lowering:
                 location=source_line(node.op),
             )
         )
+
+
+def _preparations(lowered: Lowered, outside: list[bool]) -> int:
+    """How many of the first launches read only arguments from `outside`, and write temporaries that no later launch writes."""
+
+    def written(launch: Launch) -> set[Buffer]:
+        return set(launch.buffers[launch.inputs :])
+
+    count = 0
+    for number, launch in enumerate(lowered.launches):
+        later = set().union(*(written(other) for other in lowered.launches[number + 1 :]))
+        plain = all(b.kind == "temp" or b.kind == "argument" and outside[b.index] for b in launch.buffers)
+        if not plain or any(b.kind != "temp" for b in written(launch)) or written(launch) & later:
+            break
+        count = number + 1
+    return count
 
 
 def _ops(op: ir.Operation) -> list[str]:

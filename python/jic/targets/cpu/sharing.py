@@ -13,7 +13,7 @@ leaving SSA form).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from math import prod
 
@@ -43,12 +43,16 @@ def operations(block: ir.Block) -> list[ir.Operation]:
 
 @dataclass
 class Node:
-    """An op, the ops of its regions if it is control flow, and whether (a loop) its body is emitted twice."""
+    """An op, and the ops of its regions if it is control flow.
+
+    For a loop: whether its body is emitted twice, and the number of its first value (those from outside are smaller).
+    """
 
     op: ir.Operation
     name: str
     blocks: list[list[Node]] = field(default_factory=list)
     doubled: bool = False
+    first: int = 0
 
     @property
     def operands(self) -> list[ir.Value]:
@@ -101,6 +105,14 @@ def updates_of(op: ir.Operation) -> list[tuple[int, int]]:
             if base in arguments:
                 found.append((k, arguments[base]))
     return found
+
+
+def kernels_in(node: Node) -> Iterator[Node]:
+    """The kernels in an op's regions, however deep."""
+    for inner in (inner for block in node.blocks for inner in block):
+        if inner.name == "jic.fused":
+            yield inner
+        yield from kernels_in(inner)
 
 
 @dataclass
@@ -158,21 +170,22 @@ class Sharing:
         """Whether it is a value of its own, not another name for one."""
         return self._values[self.value(value)] == value
 
+    def from_outside(self, value: ir.Value, loop: Node) -> bool:
+        """Whether a value is made before a loop, so that it is the same in all iterations."""
+        return self.value(value) < loop.first
+
     def exchanges(self, node: Node) -> list[tuple[int, int]]:
         """The buffers that a loop exchanges from one run of its body to the next: of a carried value and of its next value."""
         if not node.doubled:
             return []
         carried = node.arguments()[node.name == "jic.loop" :]
-        if not carried:
-            return []
-        first = self._numbers[node.arguments()[0]]  # of the values of the body
         pairs = [(a, v) for a, v in zip(carried, node.blocks[-1][-1].operands, strict=True) if self.own(a)]
         taken: set[int] = set()
         found = []
         for argument, following in sorted(pairs, key=lambda p: -self._bytes[self.value(p[0])]):
             a, b = self.buffer(argument), self.buffer(following)
             number = self.value(following)
-            if a != b and number >= first and number not in self._fixed and not taken & {a, b}:
+            if a != b and number >= node.first and number not in self._fixed and not taken & {a, b}:
                 taken |= {a, b}
                 found.append((a, b))
         return found
@@ -227,7 +240,7 @@ class Sharing:
             self._pairs += [_Pair(v, number, depth) for v in (first, second)]
 
     def _number_loop(self, node: Node, depth: int) -> tuple[int, int]:
-        outside = len(self._same)
+        node.first = len(self._same)
         counted = node.name == "jic.loop"
         carried = node.arguments()[counted:]
         inits = [self.value(v) for v in node.operands[counted:]]
@@ -258,7 +271,7 @@ class Sharing:
             last = [v if odd and self.own(a) else a for a, v in zip(carried, following, strict=True)]
         for result, value in zip(node.results, last, strict=True):
             number = self.value(value)
-            if number < outside:
+            if number < node.first:
                 self._numbers[result] = number
             else:
                 self._pairs.append(_Pair(number, self._new(result), depth))

@@ -58,7 +58,8 @@ def lower(module: ir.Module, target: GpuTarget) -> Program:
     """Lower `@main` of `module`, which is at the level "kernels" of docs/architecture.md and stays as it is.
 
     Raises:
-        UnsupportedError: it holds an `aten_call`, control flow, a kind of kernel without a GPU template, a dtype or a dynamic shape.
+        UnsupportedError: it holds an `aten_call`, control flow, a kind of kernel without a GPU template, a dtype or a
+            dynamic shape.
     """
     main = next(
         (

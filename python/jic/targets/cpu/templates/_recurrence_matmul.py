@@ -6,6 +6,7 @@ narrower. So a step reads them in order, and a product of the block's rows is on
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from torch_mlir import ir
@@ -163,7 +164,7 @@ def emit(block: Block, p: Product, packed: ir.Value) -> None:
     width = p.vectors * p.lanes
     (buffer, position) = _rows_access(block, p)
 
-    def micro(height: int, row: ir.Value, base: g.Index, column: g.Index, widths: list[int]) -> None:
+    def micro(height: int, row: g.Index, base: g.Index, column: g.Index, widths: list[int]) -> None:
         lanes = p.lanes
         variables = dict(block.evaluator({}, None, 1, None).memory.variables)
 
@@ -196,8 +197,12 @@ def emit(block: Block, p: Product, packed: ir.Value) -> None:
 
     def panel(base: g.Index, column: g.Index, widths: list[int]) -> None:
         full = p.heights[-1]
-        if not batched and p.rows == full:
-            micro(full, first, base, column, widths)
+        if not batched:  # rows are a number known here, and beside them lies what is needed
+            with g.loop(0, p.rows // full * full, full) if p.rows >= full else nullcontext() as row:
+                if row is not None:
+                    micro(full, row, base, column, widths)
+            if p.rows % full:
+                micro(p.rows % full, p.rows // full * full, base, column, widths)
             return
         rows = ops.binary("arith.subi", last, first)
         rest = ops.binary("arith.remui", rows, ops.index(full))

@@ -291,6 +291,12 @@ class Plan:
                 if place is None or place.whole:
                     # also arguments: the micro kernel may read rows past the block's end
                     found.add(self.rows_operand(task.node))
+        for number in self.body.in_memory & self.live:
+            source = number
+            while nodes[source].op in VIEWS and nodes[source].op != "pad" and self.places.find(source) is None:
+                source = nodes[source].operands[0]
+            if self.places.find(source) is None and nodes[source].op != "constant":
+                found.add(number)
         return found - self.kept
 
     # ---- stages ----

@@ -84,14 +84,11 @@ class Layout:
         heights = [p.heights[-1] for p in products]
         if not body.dims:
             self.task = self.rows = 1
-            # the micro kernel may compute rows past the end
-            self.padding = max(heights, default=0) * max((p.n for p in products), default=0) * 8
         elif products:
             self.task = max(1, -(-min(heights) // 2))
             unit = lcm(self.task, max(heights))
             most = max(unit, machine.l2 // 4 // max(1, row) // unit * unit)
             self.rows = min(most, -(-64 // unit) * unit, -(-body.rows // unit) * unit)
-            self.padding = 0
         else:
             width = machine.lanes("f32")
             lanes = all(_short(plan, n) for n in plan.scratch) or _rows_last(plan)
@@ -102,7 +99,6 @@ class Layout:
             self.task = max(unit, min(-(-wanted // unit) * unit, -(-body.rows // 16 // unit) * unit))
             most = max(self.task, machine.l1 // 2 // max(1, row) // unit * unit)
             self.rows = min(-(-most // unit) * unit, -(-body.rows // unit) * unit)
-            self.padding = 0
 
     def assign(self, plan: Plan) -> None:
         """Give the scratch buffers of `plan` their offsets."""
@@ -113,7 +109,7 @@ class Layout:
         at = 0
         for number, element in zip(plan.scratch, self.elements, strict=True):
             self.offsets.append(at)
-            bytes_ = places.elements(number) * ELEMENT_BYTES[element] + self.padding
+            bytes_ = places.elements(number) * ELEMENT_BYTES[element]
             at += -(-bytes_ // 64) * 64
         self.scratch = at
 
@@ -153,7 +149,7 @@ def _emit(
         # numbers of unused products' buffers are never asked for
         ordered += [kernel.buffers[0]] * (plan.first_scratch - len(ordered)) if kernel.buffers else []
         for number, element, at in zip(plan.scratch, layout.elements, layout.offsets, strict=True):
-            elements = plan.places.elements(number) + layout.padding // ELEMENT_BYTES[element]
+            elements = plan.places.elements(number)
             ordered.append(_view(kernel, at, elements, element))
         _blocks(body, plan, products, layout, kernel, ordered, weights, machine)
 
