@@ -356,7 +356,10 @@ def test_composites_in_a_step() -> None:
 
 
 def test_a_run_time_slice_without_a_loop() -> None:
-    agree(lambda x, i: put(x, row(x, i).sin(), i + 1), lambda x, i: torch.stack([x[0], x[1], x[1].sin()]), random(3, 2), torch.tensor(1))  # fmt: skip
+    def marked(x, i):
+        return put(x, row(x, i).sin(), i + 1)
+
+    agree(marked, lambda x, i: torch.stack([x[0], x[1], x[1].sin()]), random(3, 2), torch.tensor(1))
 
 
 def test_data_dependent_steps_are_refused_and_run_eagerly() -> None:
@@ -618,6 +621,19 @@ def test_an_input_that_needs_no_gradient() -> None:
         leaf = args[needs.index(True)]
         found, expected = (torch.autograd.grad(f(*args).sum(), [leaf])[0] for f in (compiled, fn))
         torch.testing.assert_close(found, expected)
+
+
+def test_results_require_gradients_where_eager_says_so() -> None:
+    def fn(x: Tensor, w: Tensor) -> tuple[Tensor, ...]:
+        count, total, ones = x.new_zeros(()), x.new_zeros(()), torch.ones_like(x)
+        for i in range(3):
+            count, total, ones = count + i, total + (x * w).sum(), ones * 2
+        return count, total, ones, x.detach() * 2, (x > 0).to(x.dtype), w * 2
+
+    compiled = jic.compile(fn, config=jic.JitConfig(enable_caching=False))
+    for needs in ((True, False), (False, True)):
+        args = [random(3).requires_grad_(n) for n in needs]
+        assert [t.requires_grad for t in compiled(*args)] == [t.requires_grad for t in fn(*args)]
 
 
 def test_second_derivatives_are_refused() -> None:

@@ -20,6 +20,7 @@ from torch.utils import _pytree as pytree
 from ..errors import JicError
 from ..frontend import Reason, Traced
 from ..frontend.control import backward, regions, structured
+from ..frontend.control.dependence import differentiable_results
 from ..frontend.trace import traced_of
 from ..runtime import ArtifactCache, Program
 from .build import build
@@ -32,7 +33,8 @@ class _Recompute(torch.autograd.Function):
         ctx.call = call
         ctx.save_for_backward(*tensors)
         outputs = call.run(tensors)
-        ctx.mark_non_differentiable(*[o for o in outputs if not o.is_floating_point()])
+        differentiable = call.differentiable(ctx.needs_input_grad[1:])
+        ctx.mark_non_differentiable(*[o for o, d in zip(outputs, differentiable, strict=True) if not d])
         return tuple(outputs)
 
     @staticmethod
@@ -78,6 +80,7 @@ class Differentiable:
         self.traced, self.program, self.config, self.cache, self.note = traced, program, config, cache, note
         self.control_flow = regions.has_own(traced.graph_module)
         self._backwards: dict[tuple[bool, ...], Backward | None] = {}
+        self._differentiable: dict[tuple[bool, ...], list[bool]] = {}
         self._lock = threading.Lock()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -104,6 +107,12 @@ class Differentiable:
         if isinstance(source.container, dict):
             return source.container[source.key]
         return source.container.cell_contents if source.container is not None else source.tensor
+
+    def differentiable(self, needed: tuple[bool, ...]) -> list[bool]:
+        """For each result of the program if it requires a gradient, as eager's does."""
+        if needed not in self._differentiable:
+            self._differentiable[needed] = differentiable_results(self.traced.graph_module, needed)
+        return self._differentiable[needed]
 
     def run(self, tensors: tuple[torch.Tensor, ...]) -> list[torch.Tensor]:
         return self.program.run([t.detach().contiguous() for t in tensors])

@@ -118,12 +118,12 @@ class _Liveness:
         if index in self.slots[construct.begin]:
             return
         self.slots[construct.begin].add(index)
-        for _, _, values in _lists(construct):
+        for _, _, values in handed_over(construct):
             self.need(values[index])
 
 
-def _lists(construct: Construct) -> list[tuple[Node, int, list[Any]]]:
-    """The lists of values that the markers hand over: marker, number of its argument, values."""
+def handed_over(construct: Construct) -> list[tuple[Node, int, list[Any]]]:
+    """The lists of values that the markers take to hand them over: marker, number of its argument, values."""
     begin, part, end = construct.begin, construct.part, construct.end
     places = {
         "loop": [(begin, 1), (end, 0)],
@@ -135,7 +135,7 @@ def _lists(construct: Construct) -> list[tuple[Node, int, list[Any]]]:
 
 def _keep(construct: Construct, slots: list[int]) -> None:
     """Leave only these of the values that the construct hands over."""
-    for marker, place, values in _lists(construct):
+    for marker, place, values in handed_over(construct):
         args = list(marker.args)
         args[place] = [values[s] for s in slots]
         marker.args = tuple(args)
