@@ -12,7 +12,7 @@ from .errors import Again, Unsupported
 from .flow import NEXT, Flow, joined
 from .journal import UNDEFINED, Place
 from .scalar import Scalar, interval_of
-from .values import Mismatch, Poison, Spec, check_tensor_leaves, leaves, rebuild, same, unify
+from .values import Mismatch, Poison, Spec, check_tensor_leaves, leaves, rebuild, same, tensors_of, unify
 
 _TRIES = 32
 Branch = Callable[[], Flow]
@@ -109,6 +109,7 @@ class _Attempt:
         code: Any = None
         for place, spec, a, b in merged:
             value = rebuild(spec, values)
+            self._note_origins(value, a, b)
             if place is None:
                 code = value
                 continue
@@ -131,6 +132,14 @@ class _Attempt:
         context.journal.undo(mark)
         self.region.versions.clear()
         return flow, changed, copies
+
+    def _note_origins(self, value: Any, a: Any, b: Any) -> None:
+        """A result may be a tensor that was there before the branches."""
+        sources = [t for t in (*tensors_of(a), *tensors_of(b)) if not self.context.made_in(t, self.region)]
+        inside = [o for t in (*tensors_of(a), *tensors_of(b)) for o in self.context.origins(t)]
+        if sources or inside:
+            for result in tensors_of(value):
+                self.context.may_be(result, [*sources, *inside])
 
     def _unify(self, place: Place, a: Any, b: Any, guarded: bool) -> Spec:
         if place.kind in ("list", "dict", "set") and a is not UNDEFINED and b is not UNDEFINED and len(a) != len(b):

@@ -14,7 +14,7 @@ from . import markers  # noqa: F401  (defines the ops)
 from .errors import Again, Unsupported
 from .journal import Journal, Place
 from .scalar import Scalar, to_bool
-from .values import Maybe, Poison
+from .values import Maybe, Poison, tensors_of
 
 ops = torch.ops.jic
 _BAIL = "<bail>"
@@ -71,6 +71,7 @@ class Context:
         self._views: dict[int, tuple[Region, torch.Tensor]] = {}  # by id: the region that a view was made in
         self._overwritten: list[tuple[torch.Tensor, Any]] = []
         self._parts: dict[int, int] = {}  # memory of a computed slice → of what it is a view of
+        self._may_be: dict[int, list[torch.Tensor]] = {}
         self._inputs: set[int] = set()
         self._homes: dict[int, tuple[Region | None, torch.Tensor]] = {}
 
@@ -208,6 +209,39 @@ class Context:
             self._views[id(result)] = (self.regions[-1], result)
         return result
 
+    def may_be(self, result: torch.Tensor, sources: Iterable[torch.Tensor | None]) -> None:
+        """`result` of a region may be, to the user, one of the tensors `sources` itself."""
+        found = [s for s in sources if s is not None]
+        found += [origin for s in found for origin in self.origins(s)]
+        if found:
+            self._may_be.setdefault(storage_of(result), []).extend(found)
+
+    def origins(self, tensor: torch.Tensor) -> list[torch.Tensor]:
+        """The tensors that `tensor`, which came out of a region, may be."""
+        return self._may_be.get(storage_of(tensor), [])
+
+    def made_in(self, tensor: torch.Tensor, region: Region) -> bool:
+        """Whether `tensor` is a new one of `region`."""
+        home = self._homes.get(storage_of(tensor))
+        return home is not None and home[0] is region
+
+    def _check_identity(self, tensor: torch.Tensor) -> None:
+        """A write to a tensor that may or may not be another one, which somebody sees, cannot be expressed."""
+        key = self._memory(tensor)
+        visible: set[int] | None = None
+        for result, sources in self._may_be.items():
+            involved = result == key or any(self._memory(s) == key for s in sources)
+            if not involved:
+                continue
+            if visible is None:
+                visible = {self._memory(t) for _, value in self.variables() for t in tensors_of(value)}
+            others = {result, *(self._memory(s) for s in sources)} - {key}
+            if any(other in visible or other in self._inputs or other not in self._homes for other in others):
+                raise Unsupported(
+                    "a tensor is written to in place that a loop or branch may have left as another tensor",
+                    hint="clone() it before the loop or branch, or compute a new value",
+                )
+
     def _memory(self, tensor: torch.Tensor) -> int:
         key = storage_of(tensor)
         return self._parts.get(key, key)
@@ -237,6 +271,8 @@ class Context:
     def writes(self, tensor: torch.Tensor) -> None:
         """`tensor` (no stand-in) is about to be written to."""
         self._check_write(tensor)
+        if self._may_be:
+            self._check_identity(tensor)
         actual, tracker = self.version(tensor), self._tracker()
         if actual in tracker:  # an in-place op makes it another node, which may be erased again
             self._overwritten.append((actual, tracker[actual]))

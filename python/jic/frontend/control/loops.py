@@ -132,6 +132,8 @@ class _Attempt:
         self.segments: dict[Place, Segment] = {}
         self.carried_memory: dict[Place, set[int]] = {}
         self.region_outside = self.context.regions[-1] if self.context.regions else None
+        self.initial: list[Any] = []
+        self.following: list[Any] = []
         self.entered: dict[Place, list[torch.Tensor]] = {}
         self.always = False
         self.tested: set[Place] = set()  # places that the test changes
@@ -239,6 +241,7 @@ class _Attempt:
             if place in plan.starts:
                 value = self.before[place] = promoted(value, plan.starts[place])
             found += leaves(spec, value, filler)
+        self.initial = list(found)
         for place in plan.steps:
             self.before[place] = place.read()
         for place, growth in plan.lists.items():
@@ -329,6 +332,7 @@ class _Attempt:
             value = place.read()
             # What this step does not assign stays as it came in, also where that is not yet a value.
             found += self.entered[place] if value is UNDEFINED else leaves(spec, value, filler)
+        self.following = list(found)
         for place, growth in plan.lists.items():
             found += self._next_list(place, growth, number, at_test)
         for tensor in plan.written:
@@ -427,6 +431,20 @@ class _Attempt:
                 found.append(ops.dynamic_update(buffer, self.context.swapped(leaf).unsqueeze(0), row.tensor, 0))
         return found
 
+    def _note_origins(self, results: list[torch.Tensor]) -> None:
+        """Which results may be tensors that were there before: after no step, or if no step assigned them."""
+        context, count = self.context, self.loop.trip_count
+        surely_runs = isinstance(count, int) and count > 0 and not self.plan.exits
+        entered = {storage_of(t) for tensors in self.entered.values() for t in tensors}
+        for before, after, result in zip(self.initial, self.following, results, strict=False):
+            if after is None or not isinstance(before, torch.Tensor):
+                continue
+            step = {storage_of(after), *map(storage_of, context.origins(after))}
+            if not surely_runs or step & entered:
+                context.may_be(result, self.initial if step & entered else [before])
+            if not context.made_in(after, self.region) and storage_of(after) not in entered:
+                context.may_be(result, [after])
+
     def _note_numbers(self) -> None:
         plan = self.plan
         tensors = any(leaf.kind == "tensor" for spec in plan.carried.values() for leaf in leaf_specs(spec))
@@ -456,6 +474,7 @@ class _Attempt:
             context.journal.write(place, value)
         for tensor in results:
             context.made(tensor)
+        self._note_origins(results)
         values = iter(results)
         for place, spec in plan.carried.items():
             context.journal.write(place, rebuild(spec, values, _CARRIED))
