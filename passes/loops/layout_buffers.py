@@ -49,7 +49,12 @@ def _permutation(loop: Loop, number: int) -> list[int] | None:
         return None
     update = defining(loop.yielded[number], "dynamic_update")
     argument = loop.carried[number]
-    if update is None or update.operands[0] != argument or not has_one_use(argument) or not has_one_use(update.results[0]):
+    if (
+        update is None
+        or update.operands[0] != argument
+        or not has_one_use(argument)
+        or not has_one_use(update.results[0])
+    ):
         return None
     if argument in (update.operands[1], update.operands[2]) or splat(loop.inits[number]) is None:
         return None

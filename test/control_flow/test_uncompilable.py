@@ -21,7 +21,21 @@ import jic
 
 UNCACHED = jic.JitConfig(enable_caching=False)
 # A reason says what to do: one of these words is in it.
-ADVICE = ("use ", "write", "move", "keep", "assign", "return", "call ", "pass ", "instead", "jic.", "outside", "torch.", "give ")
+ADVICE = (
+    "use ",
+    "write",
+    "move",
+    "keep",
+    "assign",
+    "return",
+    "call ",
+    "pass ",
+    "instead",
+    "jic.",
+    "outside",
+    "torch.",
+    "give ",
+)
 
 
 def outcome(function: Callable[..., Any], args: tuple[Any, ...], capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:

@@ -154,7 +154,9 @@ def _choose(condition: Scalar, a: Any, b: Any) -> Any:
     from .scalar import interval_of, kind_of
 
     if kind_of(a) is not kind_of(b):
-        raise Unsupported("max or min of an int and a float that are only known at run time", hint="use float() on both")
+        raise Unsupported(
+            "max or min of an int and a float that are only known at run time", hint="use float() on both"
+        )
     (p, q), (r, s) = interval_of(a), interval_of(b)
     return Scalar(kind_of(a), torch.where(condition.tensor, tensor_of(a), tensor_of(b)), (min(p, r), max(q, s)))
 
@@ -256,7 +258,9 @@ def _isnan(interpreter: Interpreter, value: Any) -> Any:
 
 @_handles(math.pow)
 def _pow(interpreter: Interpreter, base: Any, exponent: Any) -> Any:
-    return to_float(base) ** to_float(exponent) if is_run_time(base) or is_run_time(exponent) else math.pow(base, exponent)
+    return (
+        to_float(base) ** to_float(exponent) if is_run_time(base) or is_run_time(exponent) else math.pow(base, exponent)
+    )
 
 
 @_handles(torch.unbind)
@@ -294,7 +298,9 @@ def _tensor(interpreter: Interpreter, data: Any, *args: Any, **kwargs: Any) -> A
         whole = lists.parts_stacked(list(data))
         if whole is not None:
             data = whole
-            return whole.to(kwargs.get("dtype") or (torch.get_default_dtype() if whole.dtype == torch.float64 else whole.dtype))
+            return whole.to(
+                kwargs.get("dtype") or (torch.get_default_dtype() if whole.dtype == torch.float64 else whole.dtype)
+            )
         data = lists.expanded(data)
     if isinstance(data, Scalar):
         dtype = kwargs.pop("dtype", None) or (torch.get_default_dtype() if data.kind is float else data.tensor.dtype)

@@ -150,7 +150,10 @@ class Context:
             raise value.error
         if isinstance(value, Maybe):
             if value.defined is not True:
-                self.give_up(True if value.defined is False else ~value.defined.tensor, f"{name} may be read before it is assigned")
+                self.give_up(
+                    True if value.defined is False else ~value.defined.tensor,
+                    f"{name} may be read before it is assigned",
+                )
             return value.value
         return value
 
@@ -291,7 +294,8 @@ class Context:
             return
         if root is not tensor and self._views.get(id(tensor), (None,))[0] is not here:
             raise Unsupported(
-                f"{here.what} writes through a view made before it", hint="index the whole tensor inside: out[...] = value"
+                f"{here.what} writes through a view made before it",
+                hint="index the whole tensor inside: out[...] = value",
             )
         if id(root) in here.versions:
             return

@@ -41,7 +41,9 @@ def of(context: Context) -> tuple[Effects | None, list[Any]]:
         if place.kind == "cell" or place.kind != "attr":
             if same(before, value):
                 continue
-            raise Unsupported(f"{place.text} outlives the call and is changed", hint="return the new value", effect=True)
+            raise Unsupported(
+                f"{place.text} outlives the call and is changed", hint="return the new value", effect=True
+            )
         if value is UNDEFINED or has_segment(value) or not (is_dynamic(value) or _is_plain(value)):
             raise Unsupported(
                 f"{place.text} is assigned a value that is no tensor or number", hint="return it instead", effect=True

@@ -116,7 +116,9 @@ class Expressions:
         value = self.frame.load(node.id)
         if value is UNDEFINED:
             if self.frame.is_local(node.id):
-                raise UnboundLocalError(f"cannot access local variable '{node.id}' where it is not associated with a value")
+                raise UnboundLocalError(
+                    f"cannot access local variable '{node.id}' where it is not associated with a value"
+                )
             raise NameError(f"name '{node.id}' is not defined")
         return self.context.defined(value, node.id)
 
@@ -184,7 +186,9 @@ class Expressions:
         found: Any = False
         for other in container:
             equal = to_bool(item == other)
-            found = equal if found is False else found | equal if isinstance(equal, Scalar) or found is not True else True
+            found = (
+                equal if found is False else found | equal if isinstance(equal, Scalar) or found is not True else True
+            )
         return found
 
     def _IfExp(self, node: ast.IfExp) -> Any:
@@ -192,7 +196,11 @@ class Expressions:
         if not isinstance(test, Scalar):
             return self.value(node.body if test else node.orelse)
         return select(
-            self.context, test, lambda: self.value(node.body), lambda: self.value(node.orelse), "a conditional expression"
+            self.context,
+            test,
+            lambda: self.value(node.body),
+            lambda: self.value(node.orelse),
+            "a conditional expression",
         )
 
     # ---- attributes, items, calls ----
@@ -355,7 +363,10 @@ def _sequence_item(interpreter: Interpreter, owner: Any, index: Scalar) -> Any:
         return owner.start + checked * owner.step
     if type(owner) in (list, tuple) and owner:
         if all(type(v) in (int, float, bool) and type(v) is type(owner[0]) for v in owner):
-            row = interpreter.context.row(torch.tensor(owner, dtype={int: torch.int64, float: torch.float64, bool: torch.bool}[type(owner[0])]), index)
+            row = interpreter.context.row(
+                torch.tensor(owner, dtype={int: torch.int64, float: torch.float64, bool: torch.bool}[type(owner[0])]),
+                index,
+            )
             interval = (min(owner), max(owner)) if type(owner[0]) is int else (-float("inf"), float("inf"))
             return Scalar(type(owner[0]), row, interval)
         if all(isinstance(v, torch.Tensor) and (v.shape, v.dtype) == (owner[0].shape, owner[0].dtype) for v in owner):

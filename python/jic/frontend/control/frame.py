@@ -77,9 +77,7 @@ class Frame:
         if name in self.cells:
             return Place("cell", self.cells[name])
         if name not in self._locals and not name.startswith("<"):
-            raise Unsupported(
-                f"the global variable {name} is assigned", hint="return the value instead", effect=True
-            )
+            raise Unsupported(f"the global variable {name} is assigned", hint="return the value instead", effect=True)
         return Place("var", self, name)
 
     def store(self, name: str, value: Any) -> None:

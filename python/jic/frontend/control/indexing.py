@@ -70,7 +70,11 @@ def _replaced(part: torch.Tensor, index: tuple[Any, ...], value: Any) -> torch.T
         raise Unsupported("assignment to a tensor indexed by a run-time number and a tensor", hint="use two statements")
     target = torch.empty(part.shape, device="meta")[index].shape
     value = torch.as_tensor(value).to(part.dtype) if not isinstance(value, torch.Tensor) else value.to(part.dtype)
-    value = value.expand(target) if value.dim() <= len(target) else value.reshape(value.shape[-len(target) :] if target else ()).expand(target)
+    value = (
+        value.expand(target)
+        if value.dim() <= len(target)
+        else value.reshape(value.shape[-len(target) :] if target else ()).expand(target)
+    )
     steps: list[tuple[int, Any]] = []
     dim, shape = 0, []
     for item in index:

@@ -1,7 +1,8 @@
 """Interprets Python functions while they are traced: statements, calls, and what calls of other code need.
 
-Functions of the user's are interpreted, with everything they call that is written in Python and is not torch's or the standard
-library's; other functions run as they are. A function without source, or with statements that are left to Python, runs as it is too.
+Functions of the user's are interpreted, with everything they call that is written in Python and is not torch's or the
+standard library's; other functions run as they are. So does a function without source, or with statements that are left
+to Python.
 """
 
 from __future__ import annotations
@@ -28,9 +29,13 @@ from .scalar import Scalar, from_tensor
 from .statements import RETURN, Statements
 
 _DEPTH = 200
-_LIST_METHODS = frozenset({"append", "extend", "insert", "pop", "remove", "clear", "sort", "reverse", "copy", "index", "count"})
+_LIST_METHODS = frozenset(
+    {"append", "extend", "insert", "pop", "remove", "clear", "sort", "reverse", "copy", "index", "count"}
+)
 _DICT_CHANGES = frozenset({"update", "pop", "popitem", "clear", "setdefault"})
-_SET_CHANGES = frozenset({"add", "discard", "remove", "pop", "clear", "update", "difference_update", "intersection_update"})
+_SET_CHANGES = frozenset(
+    {"add", "discard", "remove", "pop", "clear", "update", "difference_update", "intersection_update"}
+)
 # Modules of torch's whose `forward` only calls other modules.
 _CONTAINERS = (torch.nn.Sequential,)
 
@@ -97,7 +102,11 @@ class Interpreter:
             raise Unsupported("an iterator leaves the compiled function")
         if type(value) in (list, tuple):
             items = [self.escaping(v) for v in lists.expanded(value)]
-            return value if all(a is b for a, b in zip(items, value, strict=False)) and len(items) == len(value) else type(value)(items)
+            return (
+                value
+                if all(a is b for a, b in zip(items, value, strict=False)) and len(items) == len(value)
+                else type(value)(items)
+            )
         if type(value) is dict:
             items = {k: self.escaping(v) for k, v in value.items()}
             return value if all(items[k] is v for k, v in value.items()) else items
@@ -149,10 +158,14 @@ class Interpreter:
             self._note_left(function, str(error))
             return self._native(function, args, kwargs)
         if len(self.frames) >= _DEPTH:
-            raise Unsupported(f"calls nest deeper than {_DEPTH}", hint="a recursion must end by a condition that is known while tracing")
+            raise Unsupported(
+                f"calls nest deeper than {_DEPTH}",
+                hint="a recursion must end by a condition that is known while tracing",
+            )
         if self.context.regions and sum(f.code is function.__code__ for f in self.frames) > 3:
             raise Unsupported(
-                f"{function.__name__} calls itself under a condition that is only known at run time", hint="write it as a loop"
+                f"{function.__name__} calls itself under a condition that is only known at run time",
+                hint="write it as a loop",
             )
         frame = Frame(self.context, function)
         self._bind(frame, function, args, kwargs)
@@ -240,7 +253,9 @@ class Interpreter:
         evaluate = self.statements(frame).value
         defaults = tuple(evaluate(d) for d in node.args.defaults)
         keywords = {
-            a.arg: evaluate(d) for a, d in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True) if d is not None
+            a.arg: evaluate(d)
+            for a, d in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
+            if d is not None
         }
         closure = tuple(outermost.cells[name] for name in code.co_freevars)
         made = types.FunctionType(code, frame.function.__globals__, code.co_name, defaults or None, closure)
@@ -270,7 +285,7 @@ class Interpreter:
             return self._native(module, args, kwargs)
         if type(module) in _CONTAINERS:
             value = args[0]
-            for child in module:
+            for child in module.children():
                 value = self.call(child, [value], {}, caller)
             return value
         return self.call(forward, args, kwargs, caller)
@@ -291,10 +306,13 @@ class Interpreter:
         if isinstance(owner, dict) and name in _DICT_CHANGES or isinstance(owner, set) and name in _SET_CHANGES:
             self.changes(owner)
             return function(*args, **kwargs)
-        if isinstance(owner, (dict, str, bytes, tuple, set, frozenset)) or isinstance(owner, type):
+        if isinstance(owner, (dict, str, bytes, tuple, set, frozenset, type)):
             found = self._native(function, args, kwargs)
             return self.context.created(found) if name == "copy" else found
-        if not isinstance(owner, (int, float, complex, range)) and type(owner).__module__ in ("collections", "builtins"):
+        if not isinstance(owner, (int, float, complex, range)) and type(owner).__module__ in (
+            "collections",
+            "builtins",
+        ):
             self.changes(owner)
         return self._native(function, args, kwargs)
 
@@ -341,7 +359,9 @@ class Interpreter:
         elif type(owner) is set:
             self.context.journal.note(Place("set", owner))
         elif self.context.regions:
-            raise Unsupported(f"a {type(owner).__name__} is changed in control flow that is compiled", hint="use a list or dict")
+            raise Unsupported(
+                f"a {type(owner).__name__} is changed in control flow that is compiled", hint="use a list or dict"
+            )
 
     def changes_attribute(self, owner: Any, name: str) -> None:
         """An attribute is about to be assigned."""
@@ -384,7 +404,11 @@ class Interpreter:
     @staticmethod
     def _is_users_property(owner: Any, name: str) -> bool:
         found = inspect.getattr_static(type(owner), name, None) if not isinstance(owner, torch.Tensor) else None
-        return isinstance(found, property) and isinstance(found.fget, types.FunctionType) and locations.is_users(found.fget.__code__.co_filename)
+        return (
+            isinstance(found, property)
+            and isinstance(found.fget, types.FunctionType)
+            and locations.is_users(found.fget.__code__.co_filename)
+        )
 
 
 def _has_hooks(module: torch.nn.Module) -> bool:

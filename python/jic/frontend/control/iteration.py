@@ -51,7 +51,9 @@ class Range:
         return count
 
     def __iter__(self) -> Iterator[int]:
-        return iter(range(len(self))) if self.start == 0 and self.step == 1 else (self.item(i) for i in range(len(self)))
+        return (
+            iter(range(len(self))) if self.start == 0 and self.step == 1 else (self.item(i) for i in range(len(self)))
+        )
 
 
 @dataclass(eq=False)

@@ -1,11 +1,12 @@
 """What interpreted code changes, so that it can be undone and compared.
 
-A `Place` is a variable of a frame, a cell, an attribute, an item of a dict, or the contents of a list, dict or set. All writes of interpreted code go
-through `Journal.write`.
+A `Place` is a variable of a frame, a cell, an attribute, an item of a dict, or the contents of a list, dict or set. All
+writes of interpreted code go through `Journal.write`.
 """
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,7 +26,10 @@ _COPIES = {"list": list, "dict": dict, "set": set}
 
 @dataclass(frozen=True, eq=False)
 class Place:
-    """`kind` is var, cell, attr, item, or list, dict or set for all that such an object holds; two places are the same if kind, owner (by identity) and key are equal."""
+    """`kind` is var, cell, attr, item, or list, dict or set for all that such an object holds.
+
+    Two places are the same if kind, owner (by identity) and key are equal.
+    """
 
     kind: str
     owner: Any
@@ -68,10 +72,8 @@ class Place:
                 self.owner.variables[self.key] = value
         elif self.kind == "cell":
             if value is UNDEFINED:
-                try:
+                with contextlib.suppress(ValueError):
                     del self.owner.cell_contents
-                except ValueError:
-                    pass
             else:
                 self.owner.cell_contents = value
         elif self.kind == "attr":

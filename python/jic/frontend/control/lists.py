@@ -40,7 +40,9 @@ class Segment:
             self.on_read()
         kinds = len(self.items)
         if kinds != 1 and isinstance(number, Scalar):
-            raise Unsupported("an item of a list to which each step of a loop appends several", hint="use one list for each")
+            raise Unsupported(
+                "an item of a list to which each step of a loop appends several", hint="use one list for each"
+            )
         row = number if kinds == 1 else number // kinds
         which = 0 if kinds == 1 else number % kinds
         rows = [self.slice_row(b, row) for b in self.buffers[which]]
@@ -62,7 +64,9 @@ class Segment:
         """All items along a new dim 0, if they are tensors or numbers of one type."""
         if self.on_read is not None:
             self.on_read()
-        if isinstance(self.count, Scalar) or any(s.kind not in ("tensor", "number") or s != self.items[0] for s in self.items):
+        if isinstance(self.count, Scalar) or any(
+            s.kind not in ("tensor", "number") or s != self.items[0] for s in self.items
+        ):
             return None
         rows = [buffers[0] for buffers in self.buffers]
         return rows[0] if len(rows) == 1 else torch.stack(rows, 1).flatten(0, 1)

@@ -296,7 +296,9 @@ class _Attempt:
 
     def _read_list(self, place: Place, growth: _Growth) -> None:
         if len(growth.items) != 1 or not all(conforms(growth.items[0], v) for v in self.before[place]):
-            raise Unsupported(f"{self.loop.what} appends to a list and reads it", hint="keep what is read in a variable")
+            raise Unsupported(
+                f"{self.loop.what} appends to a list and reads it", hint="keep what is read in a variable"
+            )
         growth.whole = True
         self.again()
 
@@ -311,7 +313,12 @@ class _Attempt:
         changed = {} if at_test else context.changes(self.journal, self.region)
         if not at_test:
             for place in changed:
-                if place not in self.loop.targets and place not in plan.carried and place not in plan.steps and place not in plan.lists:
+                if (
+                    place not in self.loop.targets
+                    and place not in plan.carried
+                    and place not in plan.steps
+                    and place not in plan.lists
+                ):
                     self._learn(place, changed[place], place.read())
         for place, spec in list(plan.carried.items()):
             value = place.read()
@@ -344,7 +351,9 @@ class _Attempt:
         """`place` had value `before` when the loop began and has `after` after a step."""
         plan, name = self.plan, place.text
         if place.kind in ("dict", "set"):
-            raise Unsupported(f"{self.loop.what} adds to or removes from a {place.kind}", hint="fill it before the loop")
+            raise Unsupported(
+                f"{self.loop.what} adds to or removes from a {place.kind}", hint="fill it before the loop"
+            )
         if place.kind == "list":
             self._learn_list(place, before, after)
             return
@@ -488,7 +497,6 @@ class _Attempt:
             context.journal.write(place, [segment] if growth.whole else [*before, segment])
         for tensor in plan.written:
             context.write_back(tensor, next(values))
-
 
     def _only_one_sees(self, following: list[torch.Tensor]) -> None:
         """A variable that is both changed in place and assigned anew: no other value may be that tensor, at any step."""

@@ -1,13 +1,15 @@
 """The ops that stand for control flow in a captured graph, which is flat: markers open, part and close regions.
 
-    loop_begin(trip_count, inits) -> [index, *carried]        … body …      loop_end(next) -> results
-    while_begin(inits) -> carried    … condition …    while_cond(condition, values) -> values    … body …    while_end(next) -> results
-    if_begin(condition) -> []    … then …    if_else(then_values) -> []    … else …    if_end(else_values, then_values) -> results
+    loop_begin(trip_count, inits) -> [index, *carried]    … body …    loop_end(next) -> results
+    while_begin(inits) -> carried    … condition …    while_cond(condition, values) -> values    … body …
+        while_end(next) -> results
+    if_begin(condition) -> []    … then …    if_else(then_values) -> []    … else …
+        if_end(else_values, then_values) -> results
 
 Regions nest as brackets do. What a region does not define it captures by simply using it. `trip_count` and the index are
 0-d i64 tensors, conditions 0-d bool tensors; carried values keep dtype and shape. Every result is a new tensor that
-aliases nothing; a region hands over values, not memory. Branches of an `if` give equal dtypes and shapes; None stands for "any value" where only
-the other branch has one.
+aliases nothing; a region hands over values, not memory. Branches of an `if` give equal dtypes and shapes; None stands
+for "any value" where only the other branch has one.
 
     dynamic_slice(x, index, dim, size)          x.narrow(dim, index, size) at a run-time start, a 0-d i64 tensor
     dynamic_update(x, update, index, dim)       x with that slice replaced; `dynamic_update_` writes into x

@@ -72,6 +72,8 @@ def forward(module: Any, input: Any, hx: Any = None) -> Any:
     directions = 2 if module.bidirectional else 1
     layers = module.num_layers * directions
     size = module.proj_size if module.proj_size > 0 else module.hidden_size
+    h0: Any
+    c0: Any
     if hx is None:
         h0 = torch.zeros(layers, x.shape[1], size, dtype=x.dtype)
         c0 = torch.zeros(layers, x.shape[1], module.hidden_size, dtype=x.dtype) if lstm else None
@@ -83,7 +85,9 @@ def forward(module: Any, input: Any, hx: Any = None) -> Any:
     if h0.shape != (layers, x.shape[1], size):
         raise RuntimeError(f"Expected hidden size {(layers, x.shape[1], size)}, got {list(h0.shape)}")
     if x.shape[2] != module.input_size:
-        raise RuntimeError(f"input.size(-1) must be equal to input_size. Expected {module.input_size}, got {x.shape[2]}")
+        raise RuntimeError(
+            f"input.size(-1) must be equal to input_size. Expected {module.input_size}, got {x.shape[2]}"
+        )
     last_h = []
     last_c = []
     for layer in user.unroll(range(module.num_layers)):
@@ -91,7 +95,7 @@ def forward(module: Any, input: Any, hx: Any = None) -> Any:
         for direction in user.unroll(range(directions)):
             suffix = f"_l{layer}" + ("_reverse" if direction == 1 else "")
             number = layer * directions + direction
-            bias_i = getattr(module, "bias_ih" + suffix) if module.bias else None
+            bias_i: Any = getattr(module, "bias_ih" + suffix) if module.bias else None
             bias_h = getattr(module, "bias_hh" + suffix) if module.bias else None
             weight = getattr(module, "weight_hh" + suffix)
             if module.bias and module.mode != "GRU":
@@ -113,7 +117,7 @@ def forward(module: Any, input: Any, hx: Any = None) -> Any:
     if module.batch_first:
         x = x.transpose(0, 1)
     h_n = torch.stack(last_h)
-    c_n = torch.stack(last_c) if lstm else None
+    c_n: Any = torch.stack(last_c) if lstm else None
     if not batched:
         x = x.squeeze(0 if module.batch_first else 1)
         h_n = h_n.squeeze(1)

@@ -1,8 +1,8 @@
 """Python numbers that are only known at run time.
 
-A `Scalar` stands for an int, float or bool of Python's. It is a 0-d tensor of the graph (i64, f64, bool) with Python's arithmetic:
-ints do not wrap (a result that may leave i64 gives up the call, see `Context.give_up`), `//` and `%` round to minus infinity,
-`/` gives floats. Ints know an interval that they lie in, as far as that follows from loop bounds.
+A `Scalar` stands for an int, float or bool of Python's. It is a 0-d tensor of the graph (i64, f64, bool) with Python's
+arithmetic: ints do not wrap (a result that may leave 64 bits gives up the call, see `Context.give_up`), `//` and `%`
+round to minus infinity, `/` gives floats. Ints know an interval that they lie in, as far as that follows from loop bounds.
 """
 
 from __future__ import annotations
@@ -136,7 +136,9 @@ class Scalar:
     def __abs__(self) -> Any:
         x = +self
         low, high = x.interval
-        return Scalar(x.kind, x.tensor.abs(), (0 if low <= 0 <= high else min(abs(low), abs(high)), max(abs(low), abs(high))))
+        return Scalar(
+            x.kind, x.tensor.abs(), (0 if low <= 0 <= high else min(abs(low), abs(high)), max(abs(low), abs(high)))
+        )
 
     def __invert__(self) -> Any:
         return -1 - self if self.kind is not float else NotImplemented
@@ -278,7 +280,11 @@ def to_bool(value: Any) -> Any:
     """`bool(value)` of a number or of a tensor with one element: a bool, or a Scalar."""
     if isinstance(value, torch.Tensor):
         if value.numel() != 1:
-            raise RuntimeError("Boolean value of Tensor with " + ("no values" if value.numel() == 0 else "more than one value") + " is ambiguous")
+            raise RuntimeError(
+                "Boolean value of Tensor with "
+                + ("no values" if value.numel() == 0 else "more than one value")
+                + " is ambiguous"
+            )
         value = value.reshape(())
         return Scalar(bool, value if value.dtype == torch.bool else value != 0)
     if isinstance(value, Scalar):
@@ -302,7 +308,7 @@ def _context(a: Any, b: Any) -> Any:
 
 def _checked(a: Any, b: Any, function: Callable[[Any, Any], Any], result: torch.Tensor, interval: Interval) -> Scalar:
     """An int result; if it may leave 64 bits, the same in f64 tells when it does."""
-    if not (-LIMIT <= interval[0] and interval[1] <= LIMIT):
+    if not (interval[0] >= -LIMIT and interval[1] <= LIMIT):
         wide = function(tensor_of(a, float), tensor_of(b, float)).abs()
         _context(a, b).give_up(wide > float(LIMIT), "an int leaves 64 bits")
         interval = (max(interval[0], -LIMIT), min(interval[1], LIMIT))
@@ -332,7 +338,7 @@ def _shifted(x: Scalar, by: int) -> Scalar:
     if by == 0:
         return x
     low, high = x.interval
-    if abs(by) <= _SMALL and -LIMIT <= low and high <= LIMIT:
+    if abs(by) <= _SMALL and low >= -LIMIT and high <= LIMIT:
         return Scalar(int, x.tensor + by, (max(low + by, -LIMIT), min(high + by, LIMIT)), x.base, x.shift + by)
     found = _checked(x, by, torch.add, x.tensor + by, (low + by, high + by))
     found.base, found.shift = x.base, x.shift + by
@@ -397,7 +403,7 @@ def _floor_divide(a: Any, b: Any) -> Any:
         return Scalar(float, torch.floor_divide(tensor_of(a, float), tensor_of(b, float)))
     quotient = torch.div(tensor_of(a, int), tensor_of(b, int), rounding_mode="floor")
     (p, q), (r, s) = interval_of(a), interval_of(b)
-    if r > 0 and -_INF < p and q < _INF:
+    if r > 0 and p > -_INF and q < _INF:
         bounds = [math.floor(x / y) if y < _INF else (0 if x >= 0 else -1) for x in (p, q) for y in (r, s)]
         return Scalar(int, quotient, (min(bounds), max(bounds)))
     return Scalar(int, quotient, (-LIMIT * 2, LIMIT * 2))
@@ -463,7 +469,9 @@ def _compare(function: Callable[[Any, Any], Any], a: Any, b: Any) -> Any:
         if known is not None:
             return known
         return Scalar(bool, function(tensor_of(a, int), _argument(b, int)))
-    mixed = int in (kind_of(a), kind_of(b)) and any(max(map(abs, interval_of(x))) > 1 << 53 for x in (a, b) if kind_of(x) is int)
+    mixed = int in (kind_of(a), kind_of(b)) and any(
+        max(map(abs, interval_of(x))) > 1 << 53 for x in (a, b) if kind_of(x) is int
+    )
     if mixed:  # Python compares an int and a float exactly
         whole = a if kind_of(a) is int else b
         _context(a, b).give_up(tensor_of(whole, int).abs() > 1 << 53, "an int beyond 2**53 compared with a float")

@@ -144,13 +144,17 @@ def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
 
 
 # Methods that change what they are called on, and functions with effects.
-_CHANGES = frozenset({"append", "extend", "insert", "add", "update", "write", "pop", "remove", "discard", "clear", "setdefault"})
+_CHANGES = frozenset(
+    {"append", "extend", "insert", "add", "update", "write", "pop", "remove", "discard", "clear", "setdefault"}
+)
 
 
 def effect_in(code: types.CodeType) -> int | None:
     """The line where the function that runs `code` surely changes something outside itself; None if it is not seen to."""
     lines = linecache.getlines(code.co_filename)
-    candidates = _functions(code.co_filename, hash(tuple(lines))).get((code.co_name, code.co_firstlineno), []) if lines else []
+    candidates = (
+        _functions(code.co_filename, hash(tuple(lines))).get((code.co_name, code.co_firstlineno), []) if lines else []
+    )
     own = {*code.co_varnames, *code.co_cellvars}
     for function in candidates:
         for node in _own_nodes(function):
@@ -161,7 +165,7 @@ def effect_in(code: types.CodeType) -> int | None:
             called = node.func
             if isinstance(called, ast.Name) and called.id == "print":
                 return node.lineno
-            if isinstance(called, ast.Attribute) and called.attr in _CHANGES and isinstance(called.value, ast.Name):
-                if called.value.id not in own:
-                    return node.lineno
+            changes = isinstance(called, ast.Attribute) and called.attr in _CHANGES
+            if changes and isinstance(called.value, ast.Name) and called.value.id not in own:
+                return node.lineno
     return None

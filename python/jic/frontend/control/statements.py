@@ -51,7 +51,9 @@ class Statements:
             assert isinstance(code, Scalar)
             goes_on = Scalar(bool, code.tensor == 0)
             left = Flow(code, flow.kinds - {"next"})
-            return branch(self.context, goes_on, lambda rest=rest: self.block(rest), lambda left=left: left, "what follows an if")
+            return branch(
+                self.context, goes_on, lambda rest=rest: self.block(rest), lambda left=left: left, "what follows an if"
+            )
         return NEXT
 
     def statement(self, node: ast.stmt) -> Flow:
@@ -113,7 +115,9 @@ class Statements:
             assert isinstance(target, ast.Subscript)
             owner, index = self.value(target.value), self.value(target.slice)
             old = subscript(self.interpreter, owner, index)
-            self._set_item(owner, index, self._combined(node.op, old, self.value(node.value), isinstance(owner, torch.Tensor)))
+            self._set_item(
+                owner, index, self._combined(node.op, old, self.value(node.value), isinstance(owner, torch.Tensor))
+            )
 
     def _combined(self, op: ast.operator, old: Any, value: Any, in_tensor: bool = False) -> Any:
         """`old op= value`. Parts of tensors are not changed through a view: the result is stored into the whole anyway."""
@@ -127,7 +131,9 @@ class Statements:
         if type(old) is list and isinstance(op, ast.Add):
             self.interpreter.extend(old, value)
             return old
-        if type(old) in (dict, set) or not isinstance(old, (torch.Tensor, int, float, bool, complex, str, bytes, tuple, Scalar)):
+        if type(old) in (dict, set) or not isinstance(
+            old, (torch.Tensor, int, float, bool, complex, str, bytes, tuple, Scalar)
+        ):
             self.interpreter.changes(old)
         return binary(IN_PLACE, op, old, value)
 
@@ -308,7 +314,9 @@ class Statements:
         def step() -> Flow:
             return self.block(node.body)
 
-        stored = {n.id for s in node.body for n in ast.walk(s) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+        stored = {
+            n.id for s in node.body for n in ast.walk(s) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+        }
         flow = self._loop(node.target, iterable, source, step, f"the loop at line {line}", stored)
         return self._after_loop(flow, node.orelse)
 
@@ -449,7 +457,7 @@ class Statements:
             if flow.certain or not flow.goes_on:
                 return flow
             rest = list(items)
-            return self._rest(flow, lambda: self._unrolled_loop(target, rest, step))
+            return self._rest(flow, lambda rest=rest: self._unrolled_loop(target, rest, step))
         return NEXT
 
     def _While(self, node: ast.While) -> Flow:

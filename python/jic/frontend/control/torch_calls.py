@@ -25,7 +25,22 @@ READS = frozenset(
                  "__len__", "is_complex", "is_neg", "is_conj", "nelement", "__hash__", "__repr__")
 )  # fmt: skip
 _IN_PLACE_OPERATORS = frozenset(
-    f"__i{name}__" for name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "and", "or", "xor", "lshift", "rshift", "div")
+    f"__i{name}__"
+    for name in (
+        "add",
+        "sub",
+        "mul",
+        "truediv",
+        "floordiv",
+        "mod",
+        "pow",
+        "and",
+        "or",
+        "xor",
+        "lshift",
+        "rshift",
+        "div",
+    )
 )
 
 
@@ -39,10 +54,12 @@ def written(function: Any, args: Any, kwargs: dict[str, Any]) -> Iterator[torch.
                     yield value
         return
     name = getattr(function, "__name__", "")
-    in_place = name.endswith("_") and not name.endswith("__") and name not in ("requires_grad_", "detach_", "is_shared_")
-    if (in_place or name == "__setitem__" or name in _IN_PLACE_OPERATORS or kwargs.get("inplace")) and args:
-        if isinstance(args[0], torch.Tensor):
-            yield args[0]
+    in_place = (
+        name.endswith("_") and not name.endswith("__") and name not in ("requires_grad_", "detach_", "is_shared_")
+    )
+    in_place = in_place or name == "__setitem__" or name in _IN_PLACE_OPERATORS or bool(kwargs.get("inplace"))
+    if in_place and args and isinstance(args[0], torch.Tensor):
+        yield args[0]
     out = kwargs.get("out")
     for value in out if isinstance(out, (tuple, list)) else (out,):
         if isinstance(value, torch.Tensor):
@@ -160,7 +177,11 @@ def _operand(value: Scalar, tensors: list[torch.Tensor]) -> torch.Tensor:
         if not floats:
             return value.tensor.to(torch.get_default_dtype())
         widest = widest_dtype(floats)
-        return value.tensor if widest == torch.float64 else value.tensor.to(widest if _all_scalar(floats) else torch.float32)
+        return (
+            value.tensor
+            if widest == torch.float64
+            else value.tensor.to(widest if _all_scalar(floats) else torch.float32)
+        )
     if not floats and whole and _all_scalar(whole):
         return value.tensor.to(widest_dtype(whole))
     return value.tensor

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from typing import Any
 
 
-
 def range(*bounds: int) -> Iterable[int]:
     """`range(...)` whose loop is compiled as one: in `jic.compile`d code a loop over it is never unrolled.
 

@@ -37,8 +37,8 @@ class Poison:
 class Spec:
     """`kind` is tensor, number, constant, tuple, list, dict, object or maybe.
 
-    `what` is (shape, dtype) of a tensor, the kind of a number, the constant itself, or the type and keys of a container, whose `items`
-    are the specs of its items.
+    `what` is (shape, dtype) of a tensor, the kind of a number, the constant itself, or the type and keys of a
+    container, whose `items` are the specs of its items.
     """
 
     kind: str
