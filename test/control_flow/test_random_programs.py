@@ -89,4 +89,5 @@ def test_random_programs(tmp_path: Path) -> None:
 
     run()
     print(dict(counts))
-    assert counts["run eagerly"] * 4 <= counts["programs"], counts
+    # many of them change tensors that have two names, which eager must do
+    assert counts["run eagerly"] * 2 <= counts["programs"], counts

@@ -44,8 +44,13 @@ def get(context: Context, tensor: torch.Tensor, index: Any) -> torch.Tensor:
 
 
 def set_(context: Context, tensor: torch.Tensor, index: Any, value: Any) -> None:
-    """`tensor[index] = value` likewise, in place."""
+    """`tensor[index] = value` likewise, in place; `value` may be a Scalar."""
+    if isinstance(value, Scalar):
+        value = value.tensor.to(tensor.dtype)
     rest, dynamic = _split(context, tensor, index)
+    if not dynamic:
+        tensor[rest] = value
+        return
     part = tensor
     for dim, start, size in dynamic:
         part = ops.dynamic_slice(part, start.tensor, dim, size)

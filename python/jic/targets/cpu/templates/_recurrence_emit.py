@@ -73,18 +73,33 @@ class Block:
         """Compute uniform scalars and the starts of dynamic slices and updates."""
         region = self.plan.region
         evaluator = self.evaluator({}, None, 1, None)
-        for number in sorted(wanted):
-            if number not in self.uniform:
+        # Operands come first in program order; a scalar that is read through a dynamic slice needs that slice's start.
+        for number in sorted(wanted | starts | self._slices_under(wanted)):
+            node = region.nodes[number]
+            if number in wanted and number not in self.uniform:
                 self.uniform[number] = evaluator.value(number, ())
                 evaluator.bound[number, ()] = self.uniform[number]
-        for number in sorted(starts):
+            if node.op not in ("dynamic_slice", "dynamic_update"):
+                continue
             variable = start_variable(region, number)
             if variable not in self.starts:
-                node = region.nodes[number]
                 found = evaluator.value(node.operands[-1], ())
                 limit = ops.constant(found.type, start_limit(region, node))
                 found = ops.binary("arith.minsi", ops.binary("arith.maxsi", found, ops.constant(found.type, 0)), limit)
-                self.starts[variable] = ops.op("arith.index_cast", [found], ops.index_type())
+                start = ops.op("arith.index_cast", [found], ops.index_type())
+                self.starts[variable] = evaluator.memory.variables[variable] = start
+
+    def _slices_under(self, scalars: set[int]) -> set[int]:
+        """The dynamic slices that the uniform `scalars` are computed from in this step."""
+        nodes = self.plan.region.nodes
+        found: set[int] = set()
+        pending = [n for n in scalars if n not in self.uniform]
+        while pending:
+            number = pending.pop()
+            if nodes[number].op == "dynamic_slice":
+                found.add(number)
+            pending += [k for k in nodes[number].operands if k not in self.uniform and k not in found]
+        return found
 
     # ---- pointwise stages ----
 
