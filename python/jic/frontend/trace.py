@@ -7,6 +7,7 @@ other than through its arguments becomes an input of the graph. Only torch is ne
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -43,6 +44,7 @@ _DTYPES = frozenset(
     {torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.bool, torch.uint8}
     | {torch.int8, torch.int16, torch.int32, torch.int64}
 )
+_ONE_AT_A_TIME = threading.RLock()  # torch's tracer patches torch for the whole process
 _MAX_CONSTANT = 1 << 16  # elements of a tensor made in the function that may become part of the graph
 
 
@@ -142,7 +144,8 @@ def trace(fn: Callable[..., Any], args: tuple[Any, ...] = (), kwargs: dict[str, 
     surroundings = Surroundings(fn)
     call = _Call(fn, leaves, in_spec, surroundings)
     try:
-        graph = _run(call)
+        with _ONE_AT_A_TIME:
+            graph = _run(call)
     except CaptureError as error:
         error.notes = call.notes
         raise

@@ -25,7 +25,7 @@ from .frame import Frame
 from .iteration import Range, Rows, Unroll, Wrapped
 from .journal import UNDEFINED, Place
 from .lists import Segment
-from .scalar import Scalar, from_tensor
+from .scalar import Scalar, from_tensor, tracing
 from .statements import RETURN, Statements
 
 _DEPTH = 200
@@ -85,7 +85,7 @@ class Interpreter:
         Raises:
             Unsupported: it cannot be captured, with the user's line.
         """
-        before, Scalar.context = Scalar.context, self.context
+        before, tracing.context = tracing.context, self.context
         try:
             result = self.escaping(self.call(function, list(args), kwargs, None))
             self.context.finish()
@@ -93,7 +93,7 @@ class Interpreter:
             self.locate(error)
             raise
         finally:
-            Scalar.context = before
+            tracing.context = before
         return result
 
     def escaping(self, value: Any) -> Any:

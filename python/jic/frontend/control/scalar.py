@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import operator
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -24,6 +25,13 @@ Interval = tuple[float, float]
 UNKNOWN: Interval = (-_INF, _INF)
 
 
+class _Tracing(threading.local):
+    context: Any = None
+
+
+tracing = _Tracing()
+
+
 class Scalar:
     """A run-time number.
 
@@ -34,7 +42,10 @@ class Scalar:
         base, shift: an int that is `base + shift` for another Scalar `base` knows that, so that differences of them are numbers.
     """
 
-    context: Any = None  # the interpreter's Context while it traces
+    @property
+    def context(self) -> Any:
+        """The Context of the trace that runs in this thread."""
+        return tracing.context
 
     def __init__(
         self, kind: type, tensor: torch.Tensor, interval: Interval = UNKNOWN, base: Scalar | None = None, shift: int = 0
