@@ -46,7 +46,11 @@ class Source:
 
 
 class Writer:
-    """Draws one program. `loop_variables` are in scope; `inside` says whether `break` and `continue` may stand here."""
+    """Draws one program. `loop_variables` are in scope; `inside` says whether `break` and `continue` may stand here.
+
+    The vectors get new tensors ("assigned"), or change in place ("updated"), or both, under two names too ("mixed", which
+    may have to run eagerly).
+    """
 
     def __init__(self, draw: st.DrawFn, statements: int) -> None:
         self.draw = draw
@@ -54,6 +58,7 @@ class Writer:
         self.lines: list[str] = []
         self.numbers = itertools.count()
         self.loop_variables: list[str] = []
+        self.vectors = draw(st.sampled_from(["assigned", "assigned", "updated", "updated", "mixed"]))
 
     def pick(self, *choices: str) -> str:
         return self.draw(st.sampled_from(choices))
@@ -113,7 +118,8 @@ class Writer:
 
     def statement(self, depth: int, inside: bool) -> None:
         self.left -= 1
-        kinds = ["int", "float", "vector", "python", "element", "in place"]
+        kinds = ["int", "float", "vector", "python"]
+        kinds += [] if self.vectors == "assigned" else ["element", "in place"]
         if self.left > 0 and depth < 4:
             kinds += ["for", "for", "while", "if", "if"]
         if self.left > 0 and inside:
@@ -127,10 +133,12 @@ class Writer:
         self.line(depth, f"f = eighths(f * 0.5 + ({self.float_expression()}))")
 
     def write_vector(self, depth: int, inside: bool) -> None:
-        target = self.pick("v", "w")
-        self.line(
-            depth, self.pick(f"{target} = eighths({self.vector_expression()})", "v, w = w, v", "v = w", "w = v.clone()")
-        )
+        target, value = self.pick("v", "w"), f"eighths({self.vector_expression()})"
+        if self.vectors == "updated":
+            self.line(depth, f"{target}.copy_({value})")
+            return
+        aliases = ["v = w"] if self.vectors == "mixed" else []
+        self.line(depth, self.pick(f"{target} = {value}", "v, w = w, v", "w = v.clone()", *aliases))
 
     def write_python(self, depth: int, inside: bool) -> None:
         self.line(depth, self.pick("k += 1", f"k = (k * 2 + {self.number(0, 5)}) % 17", "p = p * 0.5 + 1", "p = -p"))
