@@ -35,12 +35,11 @@ Row = dict[str, Any]
 FIRST_CALL = """
 import sys, time
 sys.path.insert(0, {directory!r})
-import torch, torch._dynamo, loops
+import torch, torch._dynamo, jic, loops
 arguments = loops.cell_arguments({steps})
 start = time.perf_counter()
 with torch.inference_mode():
     if {contender!r} == "jic":
-        import jic
         jic.compile(loops.cell)(*arguments)
     else:
         torch.compile(loops.cell)(*arguments)

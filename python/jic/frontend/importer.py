@@ -11,8 +11,8 @@ import torch
 from torch._subclasses.fake_tensor import unset_fake_temporarily
 from torch.fx import Graph, GraphModule, Node
 from torch_mlir import ir
+from torch_mlir._mlir_libs._torchMlir import register_dialect  # `dialects.torch` has it too, and 0.2 s of op classes
 from torch_mlir.dialects import func
-from torch_mlir.dialects import torch as torch_dialect
 from torch_mlir.extras.fx_importer import (
     FxImporter,
     GraphNodeImporter,
@@ -21,6 +21,7 @@ from torch_mlir.extras.fx_importer import (
 )
 
 from ..errors import CaptureError
+from . import wrappers  # noqa: F401  (sets where MLIR looks for op classes)
 from .control import markers, regions
 from .convert import Conversion, is_converted
 from .decompose import decompose
@@ -50,7 +51,7 @@ def import_torch(traced: Traced, context: ir.Context) -> ir.Module:
 def _import_torch(
     traced: Traced, context: ir.Context, decomposed: bool
 ) -> tuple[ir.Module, dict[ir.Value, torch.Tensor]]:
-    torch_dialect.register_dialect(context)
+    register_dialect(context)
     graph = _copy(traced.graph_module)
     _fill_absent(graph)
     if decomposed:

@@ -12,7 +12,7 @@ CONTROL_FLOW = "jic-simplify-ifs,jic-simplify-loops,jic-while-to-loop,jic-if-to-
 
 # From loops to what computes all steps at once; what stays in them is then simpler.
 LOOPS = (
-    "jic-parallelize-loops,jic-fuse-loops,jic-hoist-contraction,jic-merge-contractions,"
+    "jic-parallelize-loops,jic-fuse-loops,jic-hoist-contraction,"
     "jic-sink-contraction,jic-sum-of-products,jic-layout-buffers,"
     f"jic-simplify-loops,{SIMPLIFY},jic-loop-invariant-code-motion"
 )
