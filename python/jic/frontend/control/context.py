@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch.fx import Node
 from torch.fx.experimental.proxy_tensor import get_proxy_mode
+from torch.utils.weak import WeakTensorKeyDictionary
 
 from . import markers  # noqa: F401  (defines the ops)
 from .errors import Again, Unsupported
@@ -25,6 +26,27 @@ def storage_of(tensor: torch.Tensor) -> int:
     """Which memory `tensor` itself has, whatever stands for it in a region."""
     with torch._C.DisableTorchFunction():
         return tensor.untyped_storage()._cdata
+
+
+class _Tracker(WeakTensorKeyDictionary):
+    """torch's record of which node a tensor is, which can be taken back.
+
+    A tensor becomes another node when it is written to in place, or when an op has nothing to do and returns it.
+    """
+
+    def __init__(self, tracked: Any) -> None:
+        self._replaced: list[tuple[torch.Tensor, Any]] = []
+        super().__init__(dict(tracked))
+
+    def __setitem__(self, tensor: torch.Tensor, value: Any) -> None:
+        if tensor in self:
+            self._replaced.append((tensor, self[tensor]))
+        super().__setitem__(tensor, value)
+
+    def restore(self) -> None:
+        """Tensors that are nodes which were erased are again what they were before."""
+        while self._replaced and self[self._replaced[-1][0]].proxy.node._erased:
+            super().__setitem__(*self._replaced.pop())
 
 
 class _Names:
@@ -69,7 +91,6 @@ class Context:
         self._serial = 0
         self._fresh: dict[int, tuple[int, Any]] = {}
         self._views: dict[int, tuple[Region, torch.Tensor]] = {}  # by id: the region that a view was made in
-        self._overwritten: list[tuple[torch.Tensor, Any]] = []
         self._parts: dict[int, int] = {}  # memory of a computed slice → of what it is a view of
         self._may_be: dict[int, list[torch.Tensor]] = {}
         self._inputs: set[int] = set()
@@ -83,11 +104,14 @@ class Context:
         assert mode is not None
         return mode.tracer.graph
 
-    def _tracker(self) -> Any:
+    def _tracker(self) -> _Tracker:
         """Which node of the graph a tensor is."""
         mode = get_proxy_mode()
         assert mode is not None
-        return mode.tracer.tensor_tracker
+        tracker = mode.tracer.tensor_tracker
+        if not isinstance(tracker, _Tracker):
+            tracker = mode.tracer.tensor_tracker = _Tracker(tracker)
+        return tracker
 
     def mark(self) -> Node:
         """The last node of the graph so far."""
@@ -98,10 +122,7 @@ class Context:
         graph = self.graph
         while graph._root.prev is not mark:
             graph.erase_node(graph._root.prev)
-        tracker = self._tracker()
-        while self._overwritten and tracker[self._overwritten[-1][0]].proxy.node._erased:
-            tensor, before = self._overwritten.pop()
-            tracker[tensor] = before
+        self._tracker().restore()
 
     def last_node(self, target: Any) -> Node:
         """The latest node that calls `target`."""
@@ -276,9 +297,6 @@ class Context:
         self._check_write(tensor)
         if self._may_be:
             self._check_identity(tensor)
-        actual, tracker = self.version(tensor), self._tracker()
-        if actual in tracker:  # an in-place op makes it another node, which may be erased again
-            self._overwritten.append((actual, tracker[actual]))
 
     def _check_write(self, tensor: torch.Tensor) -> None:
         if not self.regions:
@@ -304,6 +322,7 @@ class Context:
 
     def given(self, tensors: list[torch.Tensor]) -> None:
         """Note the inputs of the trace."""
+        self._tracker()
         for tensor in tensors:
             self.made(tensor)
             self._inputs.add(storage_of(tensor))
