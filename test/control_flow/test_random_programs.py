@@ -90,4 +90,4 @@ def test_random_programs(tmp_path: Path) -> None:
     run()
     print(dict(counts))
     # many of them change tensors that have two names, which eager must do
-    assert counts["run eagerly"] * 2 <= counts["programs"], counts
+    assert counts["run eagerly"] * 3 <= counts["programs"], counts
