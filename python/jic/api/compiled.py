@@ -16,7 +16,7 @@ from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
 from ..errors import FallbackError, JicError
 from ..frontend import Reason, Traced, trace
-from ..frontend.trace import FunctionRaised
+from ..frontend.trace import ONE_AT_A_TIME, FunctionRaised
 from ..runtime import ArtifactCache, Bailout, Dispatcher, Program
 from . import calls, gradients, vulkan
 from .build import Built, build, imported, optimized
@@ -65,12 +65,14 @@ class CompiledFunction(Dispatcher):
 
     def _miss(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         # The dispatcher sends every call here while a dispatch mode (which wants to see ATen calls) is active.
-        if (
-            torch.compiler.is_compiling()
-            or torch.jit.is_tracing()
-            or is_in_torch_dispatch_mode()
-            or _is_fake(args, kwargs)
-        ):
+        with ONE_AT_A_TIME:  # what another thread traces is no concern of this call
+            traced_here = (
+                torch.compiler.is_compiling()
+                or torch.jit.is_tracing()
+                or is_in_torch_dispatch_mode()
+                or _is_fake(args, kwargs)
+            )
+        if traced_here:
             return self.fn(*args, **kwargs)
         with self._lock:
             run = self._prepare(args, kwargs)

@@ -44,7 +44,7 @@ _DTYPES = frozenset(
     {torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.bool, torch.uint8}
     | {torch.int8, torch.int16, torch.int32, torch.int64}
 )
-_ONE_AT_A_TIME = threading.RLock()  # torch's tracer patches torch for the whole process
+ONE_AT_A_TIME = threading.RLock()  # held while a function is traced: torch's tracer patches torch for the whole process
 _MAX_CONSTANT = 1 << 16  # elements of a tensor made in the function that may become part of the graph
 
 
@@ -144,7 +144,7 @@ def trace(fn: Callable[..., Any], args: tuple[Any, ...] = (), kwargs: dict[str, 
     surroundings = Surroundings(fn)
     call = _Call(fn, leaves, in_spec, surroundings)
     try:
-        with _ONE_AT_A_TIME:
+        with ONE_AT_A_TIME:
             graph = _run(call)
     except CaptureError as error:
         error.notes = call.notes
