@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, seed, settings
 from random_loops import INPUTS, Source, sources
 
 import jic
@@ -69,10 +69,10 @@ def test_random_programs(tmp_path: Path) -> None:
     counts: Counter[str] = Counter()
     numbers = itertools.count()
 
+    @seed(20261127)  # fixed, so that the share below does not change with this file
     @settings(
         max_examples=EXAMPLES,
         deadline=None,
-        derandomize=True,
         database=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
     )
@@ -89,5 +89,5 @@ def test_random_programs(tmp_path: Path) -> None:
 
     run()
     print(dict(counts))
-    # many of them change tensors that have two names, which eager must do
-    assert counts["run eagerly"] * 3 <= counts["programs"], counts
+    # Programs that change tensors with two names run eagerly; hypothesis makes such ones in families.
+    assert counts["run eagerly"] * 4 <= counts["programs"], counts
