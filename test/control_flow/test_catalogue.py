@@ -106,8 +106,6 @@ def check_form(program: Program, compiled: Any, raised: bool) -> None:
 
 @pytest.mark.parametrize("program", CATALOGUE, ids=lambda p: p.name)
 def test_program(program: Program) -> None:
-    if program.name.startswith("choices.") and not hasattr(jic, "unroll"):
-        pytest.skip("jic.unroll is missing")
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         compile_and_compare(program, lambda function: jic.compile(function, config=UNCACHED))

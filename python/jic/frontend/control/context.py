@@ -85,7 +85,6 @@ class Context:
         self.names = _Names()
         self.names.variables[_BAIL] = False
         self.messages: list[str] = []
-        self.notes: list[tuple[str, str, str]] = []
         self.calls = 0
         self.stand_in = stand_in
         self._serial = 0

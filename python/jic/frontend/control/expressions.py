@@ -20,7 +20,7 @@ from .scalar import Scalar, to_bool
 if TYPE_CHECKING:
     from .interpreter import Interpreter
 
-_BINARY: dict[type, Callable[[Any, Any], Any]] = {
+BINARY: dict[type, Callable[[Any, Any], Any]] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
     ast.FloorDiv: operator.floordiv, ast.Mod: operator.mod, ast.Pow: operator.pow, ast.MatMult: operator.matmul,
     ast.LShift: operator.lshift, ast.RShift: operator.rshift, ast.BitAnd: operator.and_, ast.BitOr: operator.or_,
@@ -130,7 +130,7 @@ class Expressions:
     # ---- operators ----
 
     def _BinOp(self, node: ast.BinOp) -> Any:
-        return binary(_BINARY, node.op, self.value(node.left), self.value(node.right))
+        return binary(BINARY, node.op, self.value(node.left), self.value(node.right))
 
     def _UnaryOp(self, node: ast.UnaryOp) -> Any:
         if isinstance(node.op, ast.Not):

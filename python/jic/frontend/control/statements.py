@@ -12,7 +12,7 @@ import torch
 from . import indexing, lists
 from .branches import branch
 from .errors import NotInterpretable, Unsupported
-from .expressions import IN_PLACE, Expressions, binary, plain, subscript
+from .expressions import BINARY, IN_PLACE, Expressions, binary, plain, subscript
 from .flow import NEXT, Flow
 from .frame import Frame
 from .journal import UNDEFINED, Place
@@ -119,9 +119,7 @@ class Statements(LoopStatements):
     def _combined(self, op: ast.operator, old: Any, value: Any, in_tensor: bool = False) -> Any:
         """`old op= value`. Parts of tensors are not changed through a view: the result is stored into the whole anyway."""
         if in_tensor and isinstance(old, torch.Tensor) and self.context.regions:
-            from .expressions import _BINARY
-
-            new = binary(_BINARY, op, old, value)
+            new = binary(BINARY, op, old, value)
             if isinstance(new, torch.Tensor) and not torch.can_cast(new.dtype, old.dtype):
                 raise RuntimeError(f"result type {new.dtype} can't be cast to the desired output type {old.dtype}")
             return new
