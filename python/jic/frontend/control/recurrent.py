@@ -67,23 +67,23 @@ def forward(module: Any, input: Any, hx: Any = None) -> Any:
     if input.dim() != 2 and input.dim() != 3:
         raise ValueError(f"{module.mode}: Expected input to be 2D or 3D, got {input.dim()}D instead")
     x = input if batched else input.unsqueeze(0 if module.batch_first else 1)
-    if module.batch_first:
-        x = x.transpose(0, 1)
+    time_first = not module.batch_first
+    batch = x.shape[1 if time_first else 0]
     directions = 2 if module.bidirectional else 1
     layers = module.num_layers * directions
     size = module.proj_size if module.proj_size > 0 else module.hidden_size
     h0: Any
     c0: Any
     if hx is None:
-        h0 = torch.zeros(layers, x.shape[1], size, dtype=x.dtype)
-        c0 = torch.zeros(layers, x.shape[1], module.hidden_size, dtype=x.dtype) if lstm else None
+        h0 = torch.zeros(layers, batch, size, dtype=x.dtype)
+        c0 = torch.zeros(layers, batch, module.hidden_size, dtype=x.dtype) if lstm else None
     else:
         h0, c0 = hx if lstm else (hx, None)
         if not batched:
             h0 = h0.unsqueeze(1)
             c0 = c0.unsqueeze(1) if lstm else None
-    if h0.shape != (layers, x.shape[1], size):
-        raise RuntimeError(f"Expected hidden size {(layers, x.shape[1], size)}, got {list(h0.shape)}")
+    if h0.shape != (layers, batch, size):
+        raise RuntimeError(f"Expected hidden size {(layers, batch, size)}, got {list(h0.shape)}")
     if x.shape[2] != module.input_size:
         raise RuntimeError(
             f"input.size(-1) must be equal to input_size. Expected {module.input_size}, got {x.shape[2]}"
@@ -101,6 +101,8 @@ def forward(module: Any, input: Any, hx: Any = None) -> Any:
             if module.bias and module.mode != "GRU":
                 bias_i, bias_h = bias_i + bias_h, None
             gates = F.linear(x, getattr(module, "weight_ih" + suffix), bias_i)
+            if not time_first:  # steps read the product where it lies; the input would be copied
+                gates = gates.transpose(0, 1)
             if lstm:
                 projection = getattr(module, "weight_hr" + suffix) if module.proj_size > 0 else None
                 out, h, c = lstm_steps(gates, h0[number], c0[number], weight, bias_h, projection, direction == 1)
@@ -112,6 +114,7 @@ def forward(module: Any, input: Any, hx: Any = None) -> Any:
             outputs.append(out)
             last_h.append(h)
         x = outputs[0] if directions == 1 else torch.cat(outputs, -1)
+        time_first = True
         if module.dropout > 0 and module.training and layer < module.num_layers - 1:
             x = F.dropout(x, module.dropout, True)
     if module.batch_first:
