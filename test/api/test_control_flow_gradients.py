@@ -21,6 +21,7 @@ from jic.frontend import trace
 from jic.frontend.control import structured
 from jic.frontend.control.backward import NotDifferentiable, backward_graph, why_not
 from jic.frontend.control.markers import ops
+from jic.frontend.control.partition import partition
 from jic.frontend.importer import import_graph
 from jic.frontend.trace import traced_of
 
@@ -60,7 +61,7 @@ def gradients(outputs: Sequence[Tensor], leaves: Sequence[Tensor], weights: Sequ
 def agree(
     marked: Callable[..., Any], plain: Callable[..., Any], *args: Tensor, steps: Sequence[int] = (0, 1, 2, 3)
 ) -> str:
-    """The backward of `marked` gives the gradients of `plain`, without and with checkpoints. Returns its IR."""
+    """The backward of `marked`, whole and taken apart, with and without checkpoints, gives `plain`'s gradients. Returns its IR."""
     traced = trace(marked, args)
     needed = [args[s.index].is_floating_point() for s in traced.inputs]
     leaves = [a.clone().requires_grad_(a.is_floating_point()) for a in args]
@@ -94,6 +95,14 @@ def agree(
             ours = [next(values) if p else torch.zeros_like(x) for x, p in zip(inputs, present, strict=True)]
             torch.testing.assert_close([o for o, n in zip(ours, needed, strict=True) if n], wanted)
         text = text or str(module)
+        joint, present = backward_graph(traced.graph_module, needed, k, joint=True)
+        parts = partition(joint, len(inputs), sum(present))
+        forward = structured.run(parts.forward, [x.detach() for x in inputs])
+        torch.testing.assert_close(list(forward[: len(outputs)]), [o.detach() for o in outputs])
+        given_ = [t.detach() for t in tensors] + list(forward[len(outputs) :])
+        values = iter(structured.run(parts.backward, given_))
+        ours = [next(values) if p else torch.zeros_like(x) for x, p in zip(inputs, present, strict=True)]
+        torch.testing.assert_close([o for o, n in zip(ours, needed, strict=True) if n], wanted)
     return text
 
 

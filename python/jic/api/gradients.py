@@ -1,9 +1,10 @@
-"""Gradients through a compiled call: the forward runs compiled, the backward recomputes what it needs.
+"""Gradients through a compiled call.
 
-A graph without control flow is recomputed eagerly, and differentiated by autograd. One with loops has a compiled backward
-of its own (frontend/control/backward.py); where that cannot be had, the graph runs step by step under autograd, which a
-reason in the entry says. Exact, with no saved intermediates. Calls that change their inputs or draw random numbers are
-not taken here; they run eagerly.
+A graph without control flow is recomputed eagerly, and differentiated by autograd; nothing is saved but the inputs. One
+with loops has a compiled backward of its own (frontend/control/backward.py), and from the first backward on a forward that
+saves what that one reads (frontend/control/partition.py); where they cannot be had, the graph runs step by step under
+autograd, which a reason in the entry says. Calls that change their inputs or draw random numbers are not taken here; they
+run eagerly.
 """
 
 from __future__ import annotations
@@ -15,24 +16,27 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch.fx import GraphModule
 from torch.utils import _pytree as pytree
 
 from ..errors import JicError
 from ..frontend import Reason, Traced
 from ..frontend.control import backward, regions, structured
 from ..frontend.control.dependence import differentiable_results
+from ..frontend.control.partition import partition
 from ..frontend.trace import traced_of
 from ..runtime import ArtifactCache, Program
 from .build import build
 from .config import JitConfig
 
 
-class _Recompute(torch.autograd.Function):
+class _Call(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, call: Differentiable, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
         ctx.call = call
-        ctx.save_for_backward(*tensors)
-        outputs = call.run(tensors)
+        outputs, saved = call.run(tensors, ctx.needs_input_grad[1:])
+        ctx.inputs, ctx.has_saved = len(tensors), saved is not None
+        ctx.save_for_backward(*tensors, *(saved or ()))
         differentiable = call.differentiable(ctx.needs_input_grad[1:])
         ctx.mark_non_differentiable(*[o for o, d in zip(outputs, differentiable, strict=True) if not d])
         return tuple(outputs)
@@ -40,25 +44,50 @@ class _Recompute(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *gradients: torch.Tensor | None) -> tuple[torch.Tensor | None, ...]:
-        return (None, *ctx.call.gradients(ctx.saved_tensors, ctx.needs_input_grad[1:], gradients))
+        tensors, saved = ctx.saved_tensors[: ctx.inputs], ctx.saved_tensors[ctx.inputs :]
+        needed = ctx.needs_input_grad[1:]
+        return (None, *ctx.call.gradients(tensors, saved if ctx.has_saved else None, needed, gradients))
 
 
 @dataclass
-class Backward:
-    """A compiled backward for some needed inputs.
+class _Compiled:
+    """A derived graph and its program; inputs' `index` counts all that it may be given."""
+
+    traced: Traced
+    program: Program
+
+    def run(self, tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+        found = self.program.run([tensors[s.index].detach().contiguous() for s in self.traced.inputs])
+        return [found[o.index] for o in self.traced.outputs]
+
+
+@dataclass
+class Pair:
+    """A compiled forward and backward for some needed inputs.
 
     Attributes:
-        traced: its inputs' `index` counts the call's inputs and then the gradients of the floating-point results.
+        forward: inputs -> the call's results, then what it saves.
+        backward: inputs, gradients of the floating-point results, saved values -> gradients.
+        results: the number of the call's results.
         present: for each input of the call if it has a gradient.
     """
 
-    traced: Traced
+    forward: _Compiled
+    backward: _Compiled
+    results: int
     present: list[bool]
-    program: Program
 
-    def run(self, tensors: Sequence[torch.Tensor], gradients: Sequence[torch.Tensor]) -> list[torch.Tensor | None]:
-        given = [*tensors, *gradients]
-        found = iter(self.program.run([given[s.index].detach().contiguous() for s in self.traced.inputs]))
+    def run_forward(self, tensors: Sequence[torch.Tensor]) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+        found = self.forward.run(tensors)
+        results, saved = found[: self.results], found[self.results :]
+        # A result is the caller's, to write to as well.
+        mine = {r.data_ptr() for r in results}
+        return results, [s.clone() if s.data_ptr() in mine else s for s in saved]
+
+    def run_backward(
+        self, tensors: Sequence[torch.Tensor], gradients: Sequence[torch.Tensor], saved: Sequence[torch.Tensor]
+    ) -> list[torch.Tensor | None]:
+        found = iter(self.backward.run([*tensors, *gradients, *saved]))
         return [next(found) if p else None for p in self.present]
 
 
@@ -79,14 +108,14 @@ class Differentiable:
     ) -> None:
         self.traced, self.program, self.config, self.cache, self.note = traced, program, config, cache, note
         self.control_flow = regions.has_own(traced.graph_module)
-        self._backwards: dict[tuple[bool, ...], Backward | None] = {}
+        self._pairs: dict[tuple[bool, ...], Pair | None] = {}
         self._differentiable: dict[tuple[bool, ...], list[bool]] = {}
         self._lock = threading.Lock()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         leaves = pytree.tree_leaves((args, kwargs))
         tensors = [self._tensor(source, leaves) for source in self.traced.inputs]
-        outputs = _Recompute.apply(self, *tensors)
+        outputs = _Call.apply(self, *tensors)
         found = []
         for source in self.traced.outputs:
             if source.kind == "result":
@@ -114,64 +143,84 @@ class Differentiable:
             self._differentiable[needed] = differentiable_results(self.traced.graph_module, needed)
         return self._differentiable[needed]
 
-    def run(self, tensors: tuple[torch.Tensor, ...]) -> list[torch.Tensor]:
-        return self.program.run([t.detach().contiguous() for t in tensors])
+    def run(
+        self, tensors: tuple[torch.Tensor, ...], needed: tuple[bool, ...]
+    ) -> tuple[list[torch.Tensor], list[torch.Tensor] | None]:
+        """The results, and what the backward for `needed` wants saved, if it has been asked for before."""
+        pair = self._pairs.get(needed)
+        if pair is not None:
+            return pair.run_forward(tensors)
+        return self.program.run([t.detach().contiguous() for t in tensors]), None
 
     def gradients(
-        self, tensors: tuple[torch.Tensor, ...], needed: tuple[bool, ...], gradients: tuple[torch.Tensor | None, ...]
+        self,
+        tensors: tuple[torch.Tensor, ...],
+        saved: Sequence[torch.Tensor] | None,
+        needed: tuple[bool, ...],
+        gradients: tuple[torch.Tensor | None, ...],
     ) -> list[torch.Tensor | None]:
         """Gradients of the `needed` ones of `tensors`, for those of the results."""
-        if self.control_flow and (compiled := self._backward(needed)) is not None:
+        if self.control_flow and (pair := self._pair(needed)) is not None:
             results = [n.meta["val"] for n in self.traced.graph_module.graph.output_node().args[0]]  # type: ignore
             dense = [
                 torch.zeros(r.shape, dtype=r.dtype) if g is None else g
                 for r, g in zip(results, gradients, strict=True)
                 if r.is_floating_point()
             ]
-            return compiled.run(tensors, dense)
+            return pair.run_backward(tensors, dense, pair.run_forward(tensors)[1] if saved is None else saved)
         return self._eager_gradients(tensors, needed, gradients)
 
     def prepare(self, needed: tuple[bool, ...]) -> None:
         """Find out now, where it may be so, that the backward cannot be compiled."""
         if self.control_flow and backward.why_not(self.traced.graph_module)[0]:
-            self._graph(needed)
+            self._joint(needed)
 
-    def _backward(self, needed: tuple[bool, ...]) -> Backward | None:
+    def _pair(self, needed: tuple[bool, ...]) -> Pair | None:
         with self._lock:
-            if needed not in self._backwards:
-                self._backwards[needed] = self._compile(needed)
-            return self._backwards[needed]
+            if needed not in self._pairs:
+                self._pairs[needed] = self._compile(needed)
+            return self._pairs[needed]
 
-    def _graph(self, needed: tuple[bool, ...]) -> tuple[Traced, list[bool]] | None:
+    def _joint(self, needed: tuple[bool, ...]) -> tuple[GraphModule, list[bool]] | None:
         try:
-            graph, present = backward.backward_graph(self.traced.graph_module, needed, self.config.checkpoint_steps)
+            return backward.backward_graph(self.traced.graph_module, needed, self.config.checkpoint_steps, joint=True)
         except backward.NotDifferentiable as error:
-            self._backwards[needed] = None
+            self._pairs[needed] = None
             why = f"its gradients are computed eagerly, step by step: {error}"
             self.note(Reason("backward", why, error.location))
             return None
-        names = [s.name for s in self.traced.inputs]
-        outputs = self.traced.graph_module.graph.output_node().args[0]
-        names += [f"gradient{i}" for i, n in enumerate(outputs) if n.meta["val"].is_floating_point()]  # type: ignore
-        return traced_of(graph, names), present
 
-    def _compile(self, needed: tuple[bool, ...]) -> Backward | None:
+    def _compile(self, needed: tuple[bool, ...]) -> Pair | None:
         try:
-            found = self._graph(needed)
+            found = self._joint(needed)
             if found is None:
                 return None
-            traced, present = found
-            artifact = build(traced, self.config, self.cache).artifact
-            program = Program(artifact)
+            joint, present = found
+            inputs = [s.name for s in self.traced.inputs]
+            results = [n.meta["val"] for n in self.traced.graph_module.graph.output_node().args[0]]  # type: ignore
+            given = [f"gradient{i}" for i, r in enumerate(results) if r.is_floating_point()]
+            parts = partition(joint, len(inputs), sum(present))
+            forward = self._program(parts.forward, inputs, "in the forward that saves for the backward")
+            saved = [f"saved{i}" for i in range(parts.saved)]
+            return Pair(
+                forward,
+                self._program(parts.backward, [*inputs, *given, *saved], "in the backward"),
+                len(results),
+                present,
+            )
         except Exception as error:  # not the user's fault: the eager way is exact too
             message = f"[{error.code}] {error.message}" if isinstance(error, JicError) else f"internal error: {error!r}"
             self.note(Reason("backward", f"its gradients are computed eagerly, step by step: {message}"))
             warnings.warn(f"jic computes a backward eagerly: {message}", stacklevel=2)
             return None
+
+    def _program(self, graph: GraphModule, names: list[str], where: str) -> _Compiled:
+        traced = traced_of(graph, names)
+        artifact = build(traced, self.config, self.cache).artifact
         for step in artifact.manifest["steps"]:
             if step["op"] == "aten":
-                self.note(Reason(step["callee"], f"in the backward: {step['reason']}", step["location"]))
-        return Backward(traced, present, program)
+                self.note(Reason(step["callee"], f"{where}: {step['reason']}", step["location"]))
+        return _Compiled(traced, Program(artifact))
 
     def _eager_gradients(
         self, tensors: tuple[torch.Tensor, ...], needed: tuple[bool, ...], gradients: tuple[torch.Tensor | None, ...]

@@ -1,7 +1,7 @@
 """The backward of a captured graph with control flow, as a graph with control flow of its own.
 
-A loop runs forward once more and saves the carried values of each step; then a second loop goes through the steps from
-the last to the first, recomputes each from what was saved, and applies its derivative:
+A loop runs forward and saves the carried values of each step, and its matrix products; then a second loop goes through the
+steps from the last to the first, recomputes each from what was saved, and applies its derivative:
 
     [%i, %h] = loop_begin(%n, [%h0])            [%i, %h, %b] = loop_begin(%n, [%h0, zeros(n, …)])
       %y = tanh(matmul(%h, %w))                   %c = dynamic_update(%b, %h, %i)
@@ -17,7 +17,8 @@ An `if` is differentiated branch by branch. A `while`, and a loop whose trip cou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -29,6 +30,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from ..mutation import remove_mutations
 from .fission import split_accumulators
 from .markers import ops
+from .products import Products, Recorded, Replayed, is_product, products_of
 from .prune import erase_dead
 from .regions import Construct, constructs, parse, trip_count
 from .structured import Runner, look_up
@@ -45,7 +47,7 @@ class NotDifferentiable(Exception):
 
 
 def backward_graph(
-    graph_module: GraphModule, needed: Sequence[bool], checkpoint_steps: int = 0
+    graph_module: GraphModule, needed: Sequence[bool], checkpoint_steps: int = 0, joint: bool = False
 ) -> tuple[GraphModule, list[bool]]:
     """The gradients of `graph_module` (which has no in-place ops) as a graph.
 
@@ -54,7 +56,9 @@ def backward_graph(
 
     Args:
         needed: for each input if its gradient is wanted; only floating-point ones may be.
-        checkpoint_steps: save only every k-th state of a loop and recompute those between; 0 saves all.
+        checkpoint_steps: save only every k-th state of a loop and recompute those between; 0 saves all, and the products
+            of each step.
+        joint: the results of `graph_module` follow the gradients, and the graph gives up where that one does.
 
     Raises:
         NotDifferentiable: a `while`, or a trip count that depends on data, on the way of a gradient.
@@ -62,7 +66,7 @@ def backward_graph(
     placeholders = [n for n in graph_module.graph.nodes if n.op == "placeholder"]
     results: Any = graph_module.graph.output_node().args[0]
     count, present = len(placeholders), list[bool]()
-    differentiator = _Differentiator(graph_module, checkpoint_steps)
+    differentiator = _Differentiator(graph_module, checkpoint_steps, gives_up=joint)
 
     def gradients(*tensors: Tensor) -> list[Tensor]:
         with torch.enable_grad():
@@ -72,7 +76,7 @@ def backward_graph(
             found = _gradients(floats, tensors[count:], [t for t, n in zip(leaves, needed, strict=True) if n])
         given = iter(found)
         present[:] = [n and next(given) is not None for n in needed]
-        return [g for g in found if g is not None]
+        return [*(g for g in found if g is not None), *(o.detach() for o in outputs if joint)]
 
     examples = [n.meta["val"] for n in placeholders]
     with torch.no_grad(), fx_traceback.preserve_node_meta():
@@ -108,16 +112,38 @@ class _Differentiator(Runner):
     Where no gradient goes through a construct it is recorded as it is.
     """
 
-    def __init__(self, graph_module: GraphModule, checkpoint_steps: int) -> None:
+    def __init__(self, graph_module: GraphModule, checkpoint_steps: int, gives_up: bool) -> None:
         super().__init__(graph_module)
         self.checkpoint_steps = checkpoint_steps
+        # The forward of a backward has not given up, or there would be no backward: only a joint graph's may.
+        self.gives_up = gives_up
+        # Of the step that runs or is differentiated now: what becomes of its products. None within inner constructs.
+        self.products: Products | None = None
         self.trip_counts = {c.begin: trip_count(c) for c in constructs(self.items) if c.kind == "loop"}
         # Of the step that is being differentiated: slices of its leaves, by the id of the leaf.
         self.slices: list[dict[int, list[_Slice]]] = [{}]
 
     def call(self, node: Node, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         fx_traceback.set_stack_trace([node.meta.get("location", "")])
+        if self.products is not None and is_product(node):
+            return self.products(node.target, args, kwargs)
         return super().call(node, args, kwargs)
+
+    def block(self, items: list[Node | Construct], values: dict[Node, Any]) -> None:
+        for item in items:
+            if isinstance(item, Construct):
+                with self.using(None):
+                    super().block([item], values)
+            else:
+                super().block([item], values)
+
+    @contextmanager
+    def using(self, products: Products | None) -> Iterator[None]:
+        before, self.products = self.products, products
+        try:
+            yield
+        finally:
+            self.products = before
 
     def loop(self, construct: Construct, values: dict[Node, Any]) -> list[Tensor]:
         count, inits = look_up(construct.begin.args, values)
@@ -134,12 +160,14 @@ class _Differentiator(Runner):
         steps = self.trip_counts[construct.begin]
         if steps is None:
             raise _refused(construct)
+        if not self.checkpoint_steps:
+            return self.steps(steps, inits, captured, body, products_of(construct.bodies[0]))
         return self.segments(steps, inits, captured, body)
 
     def segments(self, steps: int, inits: Sequence[Tensor], captured: Sequence[Tensor], body: Body) -> list[Tensor]:
-        """The loop; with checkpoints as a loop over segments, each a loop itself, and one over the remaining steps."""
+        """With checkpoints: a loop over segments, each a loop itself, and one over the remaining steps."""
         size = self.checkpoint_steps
-        if not size or steps <= size:
+        if steps <= size:
             return self.steps(steps, inits, captured, body)
 
         def segment(number: Tensor, carried: Sequence[Tensor], captured: Sequence[Tensor]) -> Sequence[Tensor]:
@@ -150,12 +178,20 @@ class _Differentiator(Runner):
         carried = self.steps(whole, inits, captured, segment)
         return self.steps(rest, carried, captured, lambda i, c, x: body(i + whole * size, c, x))
 
-    def steps(self, steps: int, inits: Sequence[Tensor], captured: Sequence[Tensor], body: Body) -> list[Tensor]:
+    def steps(
+        self,
+        steps: int,
+        inits: Sequence[Tensor],
+        captured: Sequence[Tensor],
+        body: Body,
+        products: Sequence[Tensor] = (),
+    ) -> list[Tensor]:
+        """The loop, which saves its carried values and what it computes like `products`."""
         if steps == 0:
             return list(inits)
         if not _differentiates([*inits, *captured]):
             return _recorded_loop(_scalar(steps), inits, lambda index, carried: body(index, carried, captured))
-        return list(_Loop.apply(self, steps, len(inits), body, *inits, *captured))  # type: ignore[arg-type]
+        return list(_Loop.apply(self, steps, len(inits), body, products, *inits, *captured))  # type: ignore[arg-type]
 
     def while_(self, construct: Construct, values: dict[Node, Any]) -> list[Tensor]:
         inits = look_up(construct.begin.args[0], values)
@@ -216,15 +252,18 @@ class _Differentiator(Runner):
         return _DynamicUpdate.apply(x, update, index, dim)  # type: ignore[return-value]
 
     def bail(self, condition: Tensor, message: str) -> None:
-        """The forward has not given up, or no backward would run."""
+        if self.gives_up:
+            ops.bail(condition, message)
 
     def derivative(
         self, run: Callable[[], Sequence[Tensor | None]], leaves: Sequence[Tensor], gradients: Sequence[Tensor | None]
     ) -> tuple[list[Tensor | None], list[list[tuple[_Slice, Tensor]]]]:
         """Run something that uses `leaves`, and give their gradients: of whole leaves, and of slices of each."""
         self.slices.append({id(leaf): [] for leaf in leaves})
+        gives_up, self.gives_up = self.gives_up, False
         with torch.enable_grad():
             outputs = run()
+        self.gives_up = gives_up
         slices = self.slices.pop()
         parts = [s for leaf in leaves for s in slices[id(leaf)]]
         found = _gradients(outputs, gradients, [*leaves, *(s.part for s in parts)])
@@ -250,21 +289,30 @@ class _Slice:
 class _Loop(torch.autograd.Function):
     @staticmethod
     def forward(  # type: ignore[override]
-        ctx: Any, runner: _Differentiator, steps: int, count: int, body: Body, *tensors: Tensor
+        ctx: Any,
+        runner: _Differentiator,
+        steps: int,
+        count: int,
+        body: Body,
+        products: Sequence[Tensor],
+        *tensors: Tensor,
     ) -> tuple[Tensor, ...]:
         inits, captured = tensors[:count], tensors[count:]
 
         def step(index: Tensor, carried: Sequence[Tensor]) -> list[Tensor]:
+            made = Recorded()
+            with runner.using(made if products else None):
+                following = body(index, carried[:count], captured)
             saved = [
                 ops.dynamic_update(buffer, value.unsqueeze(0), index, 0)
-                for buffer, value in zip(carried[count:], carried[:count], strict=True)
+                for buffer, value in zip(carried[count:], [*carried[:count], *made.values], strict=True)
             ]
-            return [*body(index, carried[:count], captured), *saved]
+            return [*following, *saved]
 
-        buffers = [torch.zeros([steps, *t.shape], dtype=t.dtype, device=t.device) for t in inits]
+        buffers = [torch.zeros([steps, *t.shape], dtype=t.dtype, device=t.device) for t in (*inits, *products)]
         results = _recorded_loop(_scalar(steps), [*inits, *buffers], step)
         ctx.call = runner, steps, body
-        ctx.saved, ctx.captured = results[count:], captured
+        ctx.saved, ctx.products, ctx.captured = results[count : 2 * count], results[2 * count :], captured
         ctx.set_materialize_grads(False)
         ctx.mark_non_differentiable(*[r for r in results[:count] if not r.is_floating_point()])
         return tuple(results[:count])
@@ -272,9 +320,9 @@ class _Loop(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> Any:  # type: ignore[override]
         runner, steps, body = ctx.call
-        saved, captured = ctx.saved, ctx.captured
+        saved, products, captured = ctx.saved, ctx.products, ctx.captured
         floats = [k for k, buffer in enumerate(saved) if buffer.is_floating_point()]
-        wanted = [k for k, needs in enumerate(ctx.needs_input_grad[4 + len(saved) :]) if needs]
+        wanted = [k for k, needs in enumerate(ctx.needs_input_grad[5 + len(saved) :]) if needs]
         inits = [
             torch.zeros(saved[k].shape[1:], dtype=saved[k].dtype) if gradients[k] is None else gradients[k]
             for k in floats
@@ -285,9 +333,11 @@ class _Loop(torch.autograd.Function):
             state = [ops.dynamic_slice(b, index, 0, 1).squeeze(0) for b in saved]
             state = [_leaf(s, k in floats) for k, s in enumerate(state)]
             inputs = [_leaf(c, k in wanted) for k, c in enumerate(captured)]
+            made = [ops.dynamic_slice(b, index, 0, 1).squeeze(0) for b in products]
 
             def run() -> list[Tensor]:
-                following = body(index, state, inputs)
+                with runner.using(Replayed(made) if made else None):
+                    following = body(index, state, inputs)
                 return [following[k] for k in floats]
 
             leaves = [*(state[k] for k in floats), *(inputs[k] for k in wanted)]
@@ -305,7 +355,7 @@ class _Loop(torch.autograd.Function):
         of_inits = dict(zip(floats, results, strict=False))
         of_captured = dict(zip(wanted, results[len(floats) :], strict=True))
         return (
-            *(None,) * 4,
+            *(None,) * 5,
             *(of_inits.get(k) for k in range(len(saved))),
             *(of_captured.get(k) for k in range(len(captured))),
         )

@@ -172,14 +172,15 @@ class _Split:
             self.graph.erase_node(node)
 
 
-_CHEAP = frozenset(
+VIEWS = frozenset(
     {
-        operator.getitem, ops.dynamic_slice.default, aten.squeeze.dim, aten.squeeze.dims, aten.squeeze.default,
+        aten.squeeze.dim, aten.squeeze.dims, aten.squeeze.default,
         aten.unsqueeze.default, aten.view.default, aten.reshape.default, aten._unsafe_view.default, aten.select.int,
         aten.slice.Tensor, aten.t.default, aten.transpose.int, aten.permute.default, aten.expand.default,
         aten.detach.default, aten.alias.default,
     }
 )  # fmt: skip
+_CHEAP = VIEWS | {operator.getitem, ops.dynamic_slice.default}
 
 
 _MERGES = (aten.add.Tensor, ops.dynamic_update.default)
