@@ -61,7 +61,7 @@ def gradients(outputs: Sequence[Tensor], leaves: Sequence[Tensor], weights: Sequ
 def agree(
     marked: Callable[..., Any], plain: Callable[..., Any], *args: Tensor, steps: Sequence[int] = (0, 1, 2, 3)
 ) -> str:
-    """The backward of `marked`, whole and taken apart, with and without checkpoints, gives `plain`'s gradients. Returns its IR."""
+    """The backward of `marked`, whole and taken apart, with and without checkpoints, gives `plain`'s gradients. Returns IR."""
     traced = trace(marked, args)
     needed = [args[s.index].is_floating_point() for s in traced.inputs]
     leaves = [a.clone().requires_grad_(a.is_floating_point()) for a in args]

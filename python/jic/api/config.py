@@ -24,8 +24,8 @@ class JitConfig:
         enable_caching: keep compiled artifacts on disk (`$JIC_CACHE_DIR`, or the platform's cache directory).
         cache_dir: another directory for them.
         recompile_limit: input signatures compiled for one callable; further ones run eagerly, and `explain` says so.
-        checkpoint_steps: a backward saves every k-th state of a loop and recomputes those between, k steps at a time. With
-            0 it saves all: least work, and memory for as many states as there are steps.
+        checkpoint_steps: for a backward, save every k-th state of a loop and recompute those between, k steps at a time. With
+            0 save all, and matrix products: least work, and memory for as many states and products as there are steps.
 
     Raises:
         ConfigError: a value that is not allowed.
