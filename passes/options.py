@@ -81,10 +81,11 @@ def _value_end(text: str, at: int) -> int:
 
 def build(cls: type[Pass], text: str) -> Pass:
     """An instance of `cls` with the options of `text`. Raises `OptionError`."""
-    hints = get_type_hints(cls)
+    pairs = split(text)
+    hints = get_type_hints(cls) if pairs else {}  # evaluates every annotation of the class
     spelled = {f.name.replace("_", "-"): f.name for f in fields(cls)}
     given: dict[str, Any] = {}
-    for key, value, at in split(text):
+    for key, value, at in pairs:
         name = spelled.get(key, key if key in spelled.values() else None)
         if name is None:
             known = ", ".join(spelled) or "none"

@@ -30,27 +30,39 @@ _registered: dict[str, type[Pass]] = {}
 
 
 @cache
-def _files() -> dict[str, str]:
-    """Pass name to module name (below `jic.passes`), for every pass file of this package."""
-    root = Path(__file__).parent
-    found: dict[str, str] = {}
-    for path in sorted(root.glob("[!_.]*/[!_.]*.py")):
-        name = "jic-" + path.stem.replace("_", "-")
-        # The text is searched, not the module: starting a tool must not import every pass.
-        if re.search(rf'^ +name(\s*:[^=]*)?\s*=\s*"{name}"', path.read_text(encoding="utf-8"), re.M):
-            if name in found:
-                raise PassError(f"two files define the pass '{name}': {found[name]} and {path.parent.name}.{path.stem}")
-            found[name] = f"{path.parent.name}.{path.stem}"
-    return found
+def _folders() -> tuple[Path, ...]:
+    return tuple(sorted(path for path in Path(__file__).parent.glob("[!_.]*") if path.is_dir()))
+
+
+@cache
+def _file(name: str) -> str | None:
+    """The module name (below `jic.passes`) of the file that holds the pass `name`."""
+    stem = name.removeprefix("jic-").replace("-", "_")
+    if not name.startswith("jic-") or not _NAME.fullmatch(name):
+        return None
+    found: list[str] = []
+    for folder in _folders():
+        try:
+            # The text is searched, not the module: starting a tool must not import every pass.
+            text = (folder / f"{stem}.py").read_text(encoding="utf-8")
+        except FileNotFoundError:
+            continue
+        if re.search(rf'^ +name(\s*:[^=]*)?\s*=\s*"{name}"', text, re.M):
+            found.append(f"{folder.name}.{stem}")
+    if len(found) > 1:
+        raise PassError(f"two files define the pass '{name}': {' and '.join(found)}")
+    return found[0] if found else None
 
 
 def names() -> list[str]:
     """The names of all known passes, sorted."""
-    return sorted({*_files(), *_registered})
+    stems = {path.stem for folder in _folders() for path in folder.glob("[!_.]*.py")}
+    in_files = {name for stem in stems if _file(name := "jic-" + stem.replace("_", "-"))}
+    return sorted({*in_files, *_registered})
 
 
 def is_known(name: str) -> bool:
-    return name in _registered or name in _files()
+    return name in _registered or _file(name) is not None
 
 
 def lookup(name: str) -> type[Pass]:
@@ -62,9 +74,10 @@ def lookup(name: str) -> type[Pass]:
     """
     if name in _registered:
         return _registered[name]
-    if name not in _files():
+    file = _file(name)
+    if file is None:
         raise PipelineError(f"unknown pass '{name}'", hint="`jic-opt --list-passes` lists the passes")
-    module = import_module(f"{__package__}.{_files()[name]}")
+    module = import_module(f"{__package__}.{file}")
     classes = [
         value
         for value in vars(module).values()
@@ -92,12 +105,14 @@ def register(cls: P) -> P:
         cls()
     except TypeError as error:
         raise PassError(f"pass '{name}' needs a default for every option: {error}") from error
-    hints = get_type_hints(cls)
-    for field in fields(cls):
+    options = fields(cls)
+    hints = get_type_hints(cls) if options else {}
+    for field in options:
         if field.name not in hints:
             raise PassError(f"option '{field.name}' of pass '{name}' has no type")
     taken = _registered.get(name)
-    if taken is None and name in _files() and cls.__module__ != f"{__package__}.{_files()[name]}":
+    file = _file(name) if taken is None else None
+    if file is not None and cls.__module__ != f"{__package__}.{file}":
         taken = lookup(name)
     if taken is not None and (taken.__module__, taken.__qualname__) != (cls.__module__, cls.__qualname__):
         raise PassError(f"the pass name '{name}' is taken by {taken.__module__}.{taken.__qualname__}")

