@@ -1,8 +1,9 @@
 """The contract of a pass.
 
 A pass is a frozen dataclass: `name` is what pipelines call it, its fields are its options (their types and defaults are the
-command line's), and `apply` changes the module in place. The IR verifies before and after `apply`; in between it need not. The
-first line of the class docstring is the summary that `jic-opt --list-passes` prints; the rest shows IR before and after.
+command line's; a pass without options needs no decorator), and `apply` changes the module in place. The IR verifies before
+and after `apply`; in between it need not. The first line of the class docstring is the summary that `jic-opt --list-passes`
+prints; the rest shows IR before and after.
 
 Wrappers of MLIR ops are not unique: after `erase` every other wrapper of that op dangles. Collect what to change, change it,
 erase last, and keep no wrapper across a pass.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from torch_mlir import ir
 
 from jic.errors import PassError
@@ -18,7 +16,6 @@ from ._outline import outline
 _CONSTANTS = Policy(max_size=1, side=frozenset({"constant"}), prologue=frozenset({"constant"}), consumers=False)
 
 
-@dataclass(frozen=True)
 class FormKernels(Pass):
     """Make every op that is left a kernel, so that only kernels, reshapes, constants and ATen calls remain.
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from torch_mlir import ir
 
 from jic.dialects import build as b
@@ -15,7 +13,6 @@ from ._legality import factor_groups
 _SWEEPS = 8
 
 
-@dataclass(frozen=True)
 class HoistReshapes(Pass):
     """Move a reshape that only splits dims above the transpose before it, if nothing else reads that.
 

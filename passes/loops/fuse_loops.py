@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from torch_mlir import ir
 
 from jic.dialects import build
@@ -15,7 +13,6 @@ from ._carried import Buffer, classify
 from ._loop import Loop, clone, is_movable, loops, reads
 
 
-@dataclass(frozen=True)
 class FuseLoops(Pass):
     """Make one loop of two in one block that run equally often and do not wait for each other.
 

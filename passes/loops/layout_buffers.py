@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from torch_mlir import ir
 
 from jic.dialects import build
@@ -13,7 +11,6 @@ from ..simplify._rewrite import defining, element, has_one_use, ints, shape, spl
 from ._loop import Loop, loops
 
 
-@dataclass(frozen=True)
 class LayoutBuffers(Pass):
     """Transpose what is stored into a loop's buffer rather than the whole buffer after the loop.
 

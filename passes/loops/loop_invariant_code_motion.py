@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from torch_mlir import ir
 
 from ..base import Pass, walk
@@ -12,7 +10,6 @@ from ..simplify._rewrite import is_pure, splat
 from ._cost import FREE, may_fail
 
 
-@dataclass(frozen=True)
 class LoopInvariantCodeMotion(Pass):
     """Move Pure ops whose operands do not change out of `jic.loop` and `jic.while`, inner loops first.
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from torch_mlir import ir
 
 from jic.dialects import build
@@ -13,7 +11,6 @@ from ..simplify._regions import control_flow, inline_before, keep_yields, rebuil
 from ..simplify._rewrite import defining, splat, used
 
 
-@dataclass(frozen=True)
 class SimplifyIfs(Pass):
     """Put the taken branch in the place of a `jic.if` on a constant, and take out of others what both branches agree on.
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from torch_mlir import ir
 
 from jic.dialects import build
@@ -16,7 +14,6 @@ from ._equal import Numbering, initial_classes, refine
 from ._induction import fold_comparisons, replace_inductions
 
 
-@dataclass(frozen=True)
 class SimplifyLoops(Pass):
     """Take out of `jic.loop` and `jic.while` the carried values that are not needed, and loops that run at most once.
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from torch_mlir import ir
 
 from ..base import Pass
@@ -13,7 +11,6 @@ from ..simplify._rewrite import erase_unused, splat
 _ALIAS = "jic.reshape"
 
 
-@dataclass(frozen=True)
 class SinkIntoRegions(Pass):
     """Copy splat constants, iotas and broadcasts into the regions of `jic.loop`, `jic.while` and `jic.if` that read them.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import prod
 
 from torch_mlir import ir
@@ -13,7 +12,6 @@ from ..base import Pass
 from ..simplify._rewrite import apply_rewrites, attribute, defining, has_one_use, ints, is_static, shape
 
 
-@dataclass(frozen=True)
 class SumOfProducts(Pass):
     """Sum the products of a batch within the product: the batch dims join the dim that is contracted.
 

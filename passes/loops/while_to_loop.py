@@ -16,7 +16,6 @@ from ..simplify._rewrite import attribute, defining, element, is_pure, shape, sp
 from ..simplify.cse import SWAPPED
 
 
-@dataclass(frozen=True)
 class WhileToLoop(Pass):
     """Turn a `jic.while` into a `jic.loop` if a carried i64 scalar grows by a constant up to a bound that does not change.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import prod
 
 from torch_mlir import ir
@@ -13,7 +12,6 @@ from ..base import Pass
 from ._rewrite import apply_rewrites, attribute, ints, is_static, shape
 
 
-@dataclass(frozen=True)
 class ConvToMatmul(Pass):
     """Turn 1x1 convolutions without stride, padding and groups into matrix products, which need no window.
 

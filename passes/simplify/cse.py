@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from torch_mlir import ir
 
 from ..base import Pass, functions, walk
@@ -14,7 +12,6 @@ COMMUTATIVE = frozenset(f"jic.{name}" for name in ("add", "mul", "maximum", "min
 SWAPPED = {"eq": "eq", "ne": "ne", "lt": "gt", "gt": "lt", "le": "ge", "ge": "le"}
 
 
-@dataclass(frozen=True)
 class CommonSubexpressionElimination(Pass):
     """Order the operands of commutative ops, then run upstream `cse`.
 

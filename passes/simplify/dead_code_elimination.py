@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from torch_mlir import ir
 
 from ..base import Pass, functions, walk
@@ -23,7 +21,6 @@ _ROOTS = {
 }
 
 
-@dataclass(frozen=True)
 class DeadCodeElimination(Pass):
     """Remove unused ops, and unused operands, results and carried values of ops with regions.
 

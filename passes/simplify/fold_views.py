@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import prod
 
 import numpy as np
@@ -18,7 +17,6 @@ from ._rewrite import apply_rewrites, attribute, by_name, defining, has_one_use,
 from ._sink_views import ELEMENTWISE, sink_reshapes, sink_transposes
 
 
-@dataclass(frozen=True)
 class FoldViews(Pass):
     """Fold chains of view ops, put transposes into matmuls, and sink reshapes and transposes below elementwise ops.
 

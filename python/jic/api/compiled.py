@@ -18,7 +18,7 @@ from ..errors import FallbackError, JicError
 from ..frontend import Reason, Traced, trace
 from ..frontend.trace import ONE_AT_A_TIME, FunctionRaised
 from ..runtime import ArtifactCache, Bailout, Dispatcher, Program
-from . import calls, gradients, vulkan
+from . import calls
 from .build import Built, build, imported, optimized
 from .config import JitConfig
 
@@ -104,6 +104,8 @@ class CompiledFunction(Dispatcher):
         entry.trace_seconds = time.perf_counter() - start
         entry.reasons.extend(traced.reasons)
         if self.config.target_device == "vulkan":
+            from . import vulkan
+
             return vulkan.prepare(self, entry, request)
         entry.built = build(traced, self.config, self._cache)
         entry.program = program = Program(entry.built.artifact)
@@ -111,6 +113,8 @@ class CompiledFunction(Dispatcher):
         if self.strict and (fallbacks := entry.fallbacks()):
             raise strict_error(fallbacks)
         if torch.is_grad_enabled() and any(_needed(traced, request)):
+            from . import gradients  # and the compiled backward: only now, for quick starts
+
             if why := gradients.can_differentiate(traced, entry.steps):
                 raise JicError(f"gradients are needed and {why}", hint="call it under torch.no_grad()")
             differentiable = gradients.Differentiable(traced, program, self.config, self._cache, entry.reasons.append)
