@@ -5,6 +5,7 @@
 
 from .control.user import range, unroll
 from .guards import Guard
-from .trace import InputSource, OutputSource, Reason, Traced, trace
+from .trace import trace
+from .traced import InputSource, OutputSource, Reason, Traced
 
 __all__ = ["Guard", "InputSource", "OutputSource", "Reason", "Traced", "range", "trace", "unroll"]

@@ -25,7 +25,7 @@ from . import wrappers  # noqa: F401  (sets where MLIR looks for op classes)
 from .control import markers, regions
 from .convert import Conversion, is_converted
 from .decompose import decompose
-from .trace import Traced
+from .traced import Traced
 
 
 def import_graph(traced: Traced, context: ir.Context) -> ir.Module:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
 import torch
 from torch._subclasses.fake_tensor import (
@@ -19,7 +19,7 @@ from torch._subclasses.fake_tensor import (
     UnsupportedFakeTensorException,
     UnsupportedOperatorException,
 )
-from torch.fx import GraphModule, Node
+from torch.fx import GraphModule
 from torch.fx import traceback as fx_traceback
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
@@ -27,100 +27,19 @@ from torch.utils import _pytree as pytree
 
 from ..errors import CaptureError
 from . import locations, randomness
+from .checks import CONSTANTS, check_arguments, check_tensor, check_values, is_constant
 from .control import effects, prune
 from .control.errors import Unsupported
 from .control.interpreter import Interpreter
 from .control.scalar import Scalar
 from .fingerprint import fingerprint_of
-from .guards import Container, Guard, Surroundings
+from .guards import Surroundings
 from .mutation import Mutation, remove_mutations
+from .outputs import classify_outputs
 from .recording import Recorder
+from .traced import InputSource, OutputSource, Reason, Traced
 
-_CONSTANTS = (
-    int, float, complex, bool, str, bytes, type(None), slice, range, type(...),
-    torch.dtype, torch.device, torch.layout, torch.memory_format,
-)  # fmt: skip
-_DTYPES = frozenset(
-    {torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.bool, torch.uint8}
-    | {torch.int8, torch.int16, torch.int32, torch.int64}
-)
 ONE_AT_A_TIME = threading.RLock()  # held while a function is traced: torch's tracer patches torch for the whole process
-_MAX_CONSTANT = 1 << 16  # elements of a tensor made in the function that may become part of the graph
-
-
-@dataclass(frozen=True)
-class Reason:
-    """Why `op` was not compiled, or what to know about it, at the user's `location` (`file:line` or '')."""
-
-    op: str
-    why: str
-    location: str = ""
-
-
-@dataclass(frozen=True, eq=False)
-class InputSource:
-    """Where an input of the graph comes from.
-
-    An `argument` is leaf number `index` of the flattened `(args, kwargs)`. A `captured` tensor is `tensor`; if
-    `container` is given it lives at `container[key]` (a dict), or is the contents of a cell (`key` is None), and must
-    be fetched from there at each call, because the user may replace it.
-    """
-
-    kind: Literal["argument", "captured"]
-    name: str
-    index: int = -1
-    tensor: torch.Tensor | None = None
-    container: Container | None = None
-    key: str | None = None
-
-
-@dataclass(frozen=True)
-class OutputSource:
-    """What a leaf of the callable's result is.
-
-    `result`: graph result `index`; eager's tensor has `stride` (the graph's is contiguous).
-    `input`: input `index` itself.
-    `view`: `as_strided` of input `index` with `size` and `stride`, `offset` elements after the input's own storage
-    offset.
-    `constant`: the Python object `value`.
-
-    With `number` the leaf is the Python number that the tensor, which is 0-d, holds.
-    """
-
-    kind: Literal["result", "input", "view", "constant"]
-    index: int = -1
-    size: tuple[int, ...] = ()
-    stride: tuple[int, ...] = ()
-    offset: int = 0
-    value: Any = None
-    number: bool = False
-
-
-@dataclass(frozen=True)
-class Traced:
-    """A captured call.
-
-    Attributes:
-        graph_module: one placeholder for each entry of `inputs`; returns a tuple of tensors without aliases of inputs.
-        inputs: where the inputs come from.
-        outputs: what the leaves of the result are, in the order of `out_spec`.
-        out_spec: the structure of the result.
-        mutations: `(input, result)` pairs: copy graph result `result` into input `input` after the call.
-        guards: Python values the trace depended on.
-        fingerprint: equal for graphs that may share a compiled artifact.
-        reasons: remarks for `explain`.
-        effects: what else the call does, given the whole of what `out_spec` describes; it returns the callable's result.
-    """
-
-    graph_module: GraphModule
-    inputs: list[InputSource]
-    outputs: list[OutputSource]
-    out_spec: pytree.TreeSpec
-    mutations: list[tuple[int, int]]
-    guards: list[Guard]
-    fingerprint: str
-    reasons: list[Reason] = field(default_factory=list)
-    effects: effects.Effects | None = None
 
 
 class FunctionRaised(CaptureError):
@@ -140,7 +59,7 @@ def trace(fn: Callable[..., Any], args: tuple[Any, ...] = (), kwargs: dict[str, 
         FunctionRaised: `fn` raises for these arguments, as far as can be told.
     """
     leaves, in_spec = pytree.tree_flatten((tuple(args), dict(kwargs or {})))
-    _check_arguments(leaves, locations.of_function(fn))
+    check_arguments(leaves, locations.of_function(fn))
     surroundings = Surroundings(fn)
     call = _Call(fn, leaves, in_spec, surroundings)
     try:
@@ -151,7 +70,7 @@ def trace(fn: Callable[..., Any], args: tuple[Any, ...] = (), kwargs: dict[str, 
         raise
     inputs, reasons = _inputs(call, surroundings)
     reasons += [Reason(*note) for note in call.notes]
-    outputs = _classify_outputs(graph, call)
+    outputs = classify_outputs(graph, call.result_leaves, call.numbers)
     graph, mutations = remove_mutations(graph)
     _normalise(graph, inputs, outputs, mutations)
     pairs = [(m.input, m.result) for m in mutations]
@@ -169,7 +88,7 @@ def traced_of(graph: GraphModule, names: list[str]) -> Traced:
     """
     for node in graph.graph.nodes:
         node.meta.setdefault("location", "")
-        _check_values(node)
+        check_values(node)
     graph, mutations = remove_mutations(graph)
     inputs = [InputSource("argument", name, index=i) for i, name in enumerate(names)]
     outputs = []
@@ -182,30 +101,6 @@ def traced_of(graph: GraphModule, names: list[str]) -> Traced:
     spec = pytree.tree_structure(tuple(range(len(outputs))))
     key = fingerprint_of(graph, [(o.kind, o.index, o.size, o.stride, o.offset) for o in outputs], [])
     return Traced(graph, inputs, outputs, spec, [], [], key)
-
-
-def _check_arguments(leaves: list[Any], where: str) -> None:
-    for i, leaf in enumerate(leaves):
-        if isinstance(leaf, torch.Tensor):
-            _check_tensor(leaf, f"argument leaf {i}")
-        elif not isinstance(leaf, _CONSTANTS):
-            raise CaptureError(
-                f"argument leaf {i} is a {type(leaf).__module__}.{type(leaf).__qualname__}, expected tensors, numbers, "
-                "strings, None, and lists, tuples and dicts of them",
-                hint="pass its tensors as arguments, or register the class with torch.utils._pytree",
-                location=where,
-            )
-
-
-def _check_tensor(tensor: torch.Tensor, what: str) -> None:
-    if type(tensor) not in (torch.Tensor, torch.nn.Parameter, torch.nn.Buffer):
-        raise CaptureError(f"{what} is a {type(tensor).__qualname__}, expected a plain torch.Tensor")
-    if tensor.layout != torch.strided or tensor.is_quantized:
-        raise CaptureError(f"{what} has layout {tensor.layout} and dtype {tensor.dtype}, expected a dense tensor")
-    if tensor.dtype not in _DTYPES:
-        raise CaptureError(f"{what} has dtype {tensor.dtype}, which jic does not compile")
-    if tensor.is_conj() or tensor.is_neg():
-        raise CaptureError(f"{what} is a lazy conjugate or negative view", hint="resolve it with resolve_conj()")
 
 
 class _Call:
@@ -298,7 +193,7 @@ def _run(call: _Call) -> GraphModule:
 
 def _run_once(call: _Call) -> GraphModule:
     for tensor in call.captured:
-        _check_tensor(tensor, "a captured tensor")
+        check_tensor(tensor, "a captured tensor")
     tracer = make_fx(
         call.forward,
         tracing_mode="fake",
@@ -314,7 +209,7 @@ def _run_once(call: _Call) -> GraphModule:
     except Exception as error:
         raise _explain(error, call.failed_at) from error
     for leaf in call.result_leaves:
-        if not isinstance(leaf, (torch.Tensor, *_CONSTANTS)):
+        if not isinstance(leaf, (torch.Tensor, *CONSTANTS)):
             raise CaptureError(
                 f"the result holds a {type(leaf).__module__}.{type(leaf).__qualname__}, expected tensors, numbers, "
                 "strings, None, and lists, tuples and dicts of them",
@@ -323,18 +218,12 @@ def _run_once(call: _Call) -> GraphModule:
             raise CaptureError("the result holds a size that is only known at run time")
     for node in graph.graph.nodes:
         node.meta["location"] = node.meta.get("stack_trace", "")
-        _check_values(node)
-        if node.op == "get_attr" and not _is_constant(node):
+        check_values(node)
+        if node.op == "get_attr" and not is_constant(node):
             raise CaptureError(
                 "a captured tensor reaches the graph past torch's functions", location=node.meta["location"]
             )
     return graph
-
-
-def _is_constant(node: Node) -> bool:
-    """True for `torch.tensor(3.0)` and the like, if small: torch wraps each such constant in a `lift_fresh` op."""
-    tensor = getattr(node.graph.owning_module, str(node.target))
-    return tensor.numel() <= _MAX_CONSTANT and all("lift" in str(user.target) for user in node.users)
 
 
 @contextlib.contextmanager
@@ -392,41 +281,6 @@ def _explain(error: Exception, failed_at: str) -> CaptureError:
     )
 
 
-def _check_values(node: Node) -> None:
-    where = node.meta["location"]
-    if node.target in _READ_STRIDES and not _is_row_major(node.args[0]):
-        raise CaptureError(
-            f"{node.target} reads memory through the strides of a tensor that has others here", location=where
-        )
-    for value in pytree.tree_leaves(node.meta.get("val")):
-        if isinstance(value, (torch.SymInt, torch.SymFloat, torch.SymBool)):
-            raise CaptureError(f"{node.target} gives a size or number that is only known at run time", location=where)
-        if isinstance(value, torch.Tensor):
-            if any(isinstance(size, torch.SymInt) for size in (*value.shape, *value.stride(), value.storage_offset())):
-                raise CaptureError(f"{node.target} has a result whose shape depends on data", location=where)
-            if value.dtype not in _DTYPES:
-                raise CaptureError(
-                    f"{node.target} gives dtype {value.dtype}, which jic does not compile", location=where
-                )
-            if value.layout != torch.strided:
-                raise CaptureError(f"{node.target} gives a tensor of layout {value.layout}", location=where)
-
-
-# Compiled buffers are row-major, whatever strides eager's intermediate has.
-_READ_STRIDES = frozenset(
-    {
-        torch.ops.aten.as_strided.default,
-        torch.ops.aten.as_strided_copy.default,
-        torch.ops.aten.as_strided_scatter.default,
-    }
-)
-
-
-def _is_row_major(argument: Any) -> bool:
-    value = argument.meta.get("val")
-    return value.is_contiguous() and value.storage_offset() == 0
-
-
 def _inputs(call: _Call, around: Surroundings) -> tuple[list[InputSource], list[Reason]]:
     """The sources of all inputs, arguments first."""
     sources = [
@@ -448,74 +302,6 @@ def _leaf_names(call: _Call) -> list[str]:
     paths, _ = pytree.tree_flatten_with_path(pytree.tree_unflatten(call.leaves, call.in_spec))
     names = [("args" if getattr(path[0], "idx", 0) == 0 else "kwargs") + pytree.keystr(path[1:]) for path, _ in paths]
     return [names[i] for i in call.positions]
-
-
-def _classify_outputs(graph: GraphModule, call: _Call) -> list[OutputSource]:
-    """Say what each leaf of the result is, and leave only computed tensors as the graph's results."""
-    placeholders = [n for n in graph.graph.nodes if n.op == "placeholder"]
-    storages = {
-        _storage(n.meta["val"]): i for i, n in reversed(list(enumerate(placeholders))) if n.meta.get("val") is not None
-    }
-    output = graph.graph.output_node()
-    nodes = iter(output.args[0])  # type: ignore[arg-type]
-    sources: list[OutputSource] = []
-    results: list[Node] = []
-    for leaf in call.result_leaves:
-        if not isinstance(leaf, torch.Tensor):
-            sources.append(OutputSource("constant", value=leaf))
-            continue
-        node = next(nodes)
-        number = len(sources) in call.numbers
-        if node in placeholders:
-            sources.append(OutputSource("input", placeholders.index(node), number=number))
-        else:
-            sources.append(replace(_computed_output(node, placeholders, storages, results), number=number))
-    output.args = (tuple(results),)
-    return sources
-
-
-def _computed_output(
-    node: Node, placeholders: list[Node], storages: dict[int, int], results: list[Node]
-) -> OutputSource:
-    value = node.meta["val"]
-    if _storage(value) in storages:
-        index = storages[_storage(value)]
-        base = placeholders[index].meta["val"]
-        if value.dtype != base.dtype:
-            raise CaptureError(
-                f"a result is a view of an input ({base.dtype}) as {value.dtype}",
-                hint="return a copy (.clone())",
-                location=node.meta["location"],
-            )
-        if _same_geometry(value, base) and node.target in _RETURN_SELF:
-            return OutputSource("input", index)
-        offset = value.storage_offset() - base.storage_offset()
-        return OutputSource("view", index, tuple(value.shape), tuple(value.stride()), offset)
-    if node not in results:
-        results.append(node)
-    return OutputSource("result", results.index(node), tuple(value.shape), tuple(value.stride()))
-
-
-# Ops that return their argument itself when they have nothing to do.
-_RETURN_SELF = frozenset(
-    {
-        torch.ops.aten.contiguous.default,
-        torch.ops.aten.to.dtype,
-        torch.ops.aten.to.device,
-        torch.ops.aten.to.dtype_layout,
-        torch.ops.aten.to.other,
-        torch.ops.aten.expand_as.default,
-        torch.ops.aten.dropout.default,
-    }
-)
-
-
-def _same_geometry(a: torch.Tensor, b: torch.Tensor) -> bool:
-    return a.shape == b.shape and a.stride() == b.stride() and a.storage_offset() == b.storage_offset()
-
-
-def _storage(tensor: torch.Tensor) -> int:
-    return tensor.untyped_storage()._cdata
 
 
 def _normalise(

@@ -28,14 +28,27 @@ from torch.fx import traceback as fx_traceback
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from ..mutation import remove_mutations
+from .derivatives import (
+    Body,
+    Branch,
+    IfDerivative,
+    LoopDerivative,
+    Slice,
+    SliceDerivative,
+    UpdateDerivative,
+    differentiates,
+    gradients_of,
+    new_leaf,
+    recorded_if,
+    recorded_loop,
+    scalar,
+)
 from .fission import split_accumulators
 from .markers import ops
-from .products import Products, Recorded, Replayed, is_product, products_of
+from .products import Products, is_product, products_of
 from .prune import erase_dead
 from .regions import Construct, constructs, parse, trip_count
 from .structured import Runner, look_up
-
-Body = Callable[[Tensor, Sequence[Tensor], Sequence[Tensor]], Sequence[Tensor]]
 
 
 class NotDifferentiable(Exception):
@@ -66,14 +79,14 @@ def backward_graph(
     placeholders = [n for n in graph_module.graph.nodes if n.op == "placeholder"]
     results: Any = graph_module.graph.output_node().args[0]
     count, present = len(placeholders), list[bool]()
-    differentiator = _Differentiator(graph_module, checkpoint_steps, gives_up=joint)
+    differentiator = Differentiator(graph_module, checkpoint_steps, gives_up=joint)
 
     def gradients(*tensors: Tensor) -> list[Tensor]:
         with torch.enable_grad():
-            leaves = [_leaf(t, n) for t, n in zip(tensors[:count], needed, strict=True)]
+            leaves = [new_leaf(t, n) for t, n in zip(tensors[:count], needed, strict=True)]
             outputs = differentiator.run(leaves)
             floats = [o for o in outputs if o.is_floating_point()]
-            found = _gradients(floats, tensors[count:], [t for t, n in zip(leaves, needed, strict=True) if n])
+            found = gradients_of(floats, tensors[count:], [t for t, n in zip(leaves, needed, strict=True) if n])
         given = iter(found)
         present[:] = [n and next(given) is not None for n in needed]
         return [*(g for g in found if g is not None), *(o.detach() for o in outputs if joint)]
@@ -106,7 +119,7 @@ def _refused(construct: Construct) -> NotDifferentiable:
     return NotDifferentiable(f"the number of steps of a {construct.kind} depends on data", construct.begin)
 
 
-class _Differentiator(Runner):
+class Differentiator(Runner):
     """Runs a graph so that autograd goes through it while `make_fx` records: constructs are recorded, not run.
 
     Where no gradient goes through a construct it is recorded as it is.
@@ -121,7 +134,7 @@ class _Differentiator(Runner):
         self.products: Products | None = None
         self.trip_counts = {c.begin: trip_count(c) for c in constructs(self.items) if c.kind == "loop"}
         # Of the step that is being differentiated: slices of its leaves, by the id of the leaf.
-        self.slices: list[dict[int, list[_Slice]]] = [{}]
+        self.slices: list[dict[int, list[Slice]]] = [{}]
 
     def call(self, node: Node, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         fx_traceback.set_stack_trace([node.meta.get("location", "")])
@@ -155,8 +168,8 @@ class _Differentiator(Runner):
             self.block(construct.bodies[0], own)
             return look_up(construct.end.args[0], own)  # type: ignore[union-attr]
 
-        if not _differentiates([*inits, *captured]):
-            return _recorded_loop(count, inits, lambda index, carried: body(index, carried, captured))
+        if not differentiates([*inits, *captured]):
+            return recorded_loop(count, inits, lambda index, carried: body(index, carried, captured))
         steps = self.trip_counts[construct.begin]
         if steps is None:
             raise _refused(construct)
@@ -189,13 +202,13 @@ class _Differentiator(Runner):
         """The loop, which saves its carried values and what it computes like `products`."""
         if steps == 0:
             return list(inits)
-        if not _differentiates([*inits, *captured]):
-            return _recorded_loop(_scalar(steps), inits, lambda index, carried: body(index, carried, captured))
-        return list(_Loop.apply(self, steps, len(inits), body, products, *inits, *captured))  # type: ignore[arg-type]
+        if not differentiates([*inits, *captured]):
+            return recorded_loop(scalar(steps), inits, lambda index, carried: body(index, carried, captured))
+        return list(LoopDerivative.apply(self, steps, len(inits), body, products, *inits, *captured))  # type: ignore[arg-type]
 
     def while_(self, construct: Construct, values: dict[Node, Any]) -> list[Tensor]:
         inits = look_up(construct.begin.args[0], values)
-        if _differentiates([*inits, *self.captured(construct, values)[1]]):
+        if differentiates([*inits, *self.captured(construct, values)[1]]):
             raise _refused(construct)
         assert construct.part is not None and construct.end is not None
         values[construct.begin] = ops.while_begin(inits)
@@ -219,9 +232,9 @@ class _Differentiator(Runner):
 
         then = branch(construct.bodies[0], construct.part.args[0])
         otherwise = branch(construct.bodies[1], construct.end.args[0])
-        if not _differentiates(captured):
-            return _recorded_if(condition, lambda: then(captured), lambda: otherwise(captured))
-        return list(_If.apply(self, condition, then, otherwise, *captured))  # type: ignore[arg-type]
+        if not differentiates(captured):
+            return recorded_if(condition, lambda: then(captured), lambda: otherwise(captured))
+        return list(IfDerivative.apply(self, condition, then, otherwise, *captured))  # type: ignore[arg-type]
 
     def captured(self, construct: Construct, values: dict[Node, Any]) -> tuple[list[Node], list[Tensor]]:
         """What the construct's regions use from outside, and its values."""
@@ -236,20 +249,20 @@ class _Differentiator(Runner):
         return list(found), [values[n] for n in found]
 
     def dynamic_slice(self, x: Tensor, index: Tensor, dim: int, size: int) -> Tensor:
-        if not _differentiates([x]):
+        if not differentiates([x]):
             return ops.dynamic_slice(x, index, dim, size)
         if id(x) not in self.slices[-1]:
-            return _DynamicSlice.apply(x, index, dim, size)  # type: ignore[return-value]
+            return SliceDerivative.apply(x, index, dim, size)  # type: ignore[return-value]
         # Its gradient is added in place to that of the leaf, instead of a tensor of the leaf's size with zeros around.
-        part = _leaf(ops.dynamic_slice(x.detach(), index, dim, size), True)
-        self.slices[-1][id(x)].append(_Slice(part, index, dim, size))
+        part = new_leaf(ops.dynamic_slice(x.detach(), index, dim, size), True)
+        self.slices[-1][id(x)].append(Slice(part, index, dim, size))
         return part
 
     def dynamic_update(self, x: Tensor, update: Tensor, index: Tensor, dim: int) -> Tensor:
         update = update.to(x.dtype)
-        if not _differentiates([x, update]):
+        if not differentiates([x, update]):
             return ops.dynamic_update(x, update, index, dim)
-        return _DynamicUpdate.apply(x, update, index, dim)  # type: ignore[return-value]
+        return UpdateDerivative.apply(x, update, index, dim)  # type: ignore[return-value]
 
     def bail(self, condition: Tensor, message: str) -> None:
         if self.gives_up:
@@ -257,7 +270,7 @@ class _Differentiator(Runner):
 
     def derivative(
         self, run: Callable[[], Sequence[Tensor | None]], leaves: Sequence[Tensor], gradients: Sequence[Tensor | None]
-    ) -> tuple[list[Tensor | None], list[list[tuple[_Slice, Tensor]]]]:
+    ) -> tuple[list[Tensor | None], list[list[tuple[Slice, Tensor]]]]:
         """Run something that uses `leaves`, and give their gradients: of whole leaves, and of slices of each."""
         self.slices.append({id(leaf): [] for leaf in leaves})
         gives_up, self.gives_up = self.gives_up, False
@@ -266,196 +279,7 @@ class _Differentiator(Runner):
         self.gives_up = gives_up
         slices = self.slices.pop()
         parts = [s for leaf in leaves for s in slices[id(leaf)]]
-        found = _gradients(outputs, gradients, [*leaves, *(s.part for s in parts)])
+        found = gradients_of(outputs, gradients, [*leaves, *(s.part for s in parts)])
         of_part = {id(s): g for s, g in zip(parts, found[len(leaves) :], strict=True)}
         pieces = [[(s, g) for s in slices[id(leaf)] if (g := of_part[id(s)]) is not None] for leaf in leaves]
         return found[: len(leaves)], pieces
-
-
-Branch = Callable[[Sequence[Tensor]], list[Tensor | None]]
-
-
-class _Slice:
-    """A slice of a leaf, taken at a run-time place: a leaf itself."""
-
-    def __init__(self, part: Tensor, index: Tensor, dim: int, size: int) -> None:
-        self.part, self.index, self.dim, self.size = part, index, dim, size
-
-    def add_to(self, total: Tensor, gradient: Tensor) -> Tensor:
-        before = ops.dynamic_slice(total, self.index, self.dim, self.size)
-        return ops.dynamic_update(total, before + gradient, self.index, self.dim)
-
-
-class _Loop(torch.autograd.Function):
-    @staticmethod
-    def forward(  # type: ignore[override]
-        ctx: Any,
-        runner: _Differentiator,
-        steps: int,
-        count: int,
-        body: Body,
-        products: Sequence[Tensor],
-        *tensors: Tensor,
-    ) -> tuple[Tensor, ...]:
-        inits, captured = tensors[:count], tensors[count:]
-
-        def step(index: Tensor, carried: Sequence[Tensor]) -> list[Tensor]:
-            made = Recorded()
-            with runner.using(made if products else None):
-                following = body(index, carried[:count], captured)
-            saved = [
-                ops.dynamic_update(buffer, value.unsqueeze(0), index, 0)
-                for buffer, value in zip(carried[count:], [*carried[:count], *made.values], strict=True)
-            ]
-            return [*following, *saved]
-
-        buffers = [torch.zeros([steps, *t.shape], dtype=t.dtype, device=t.device) for t in (*inits, *products)]
-        results = _recorded_loop(_scalar(steps), [*inits, *buffers], step)
-        ctx.call = runner, steps, body
-        ctx.saved, ctx.products, ctx.captured = results[count : 2 * count], results[2 * count :], captured
-        ctx.set_materialize_grads(False)
-        ctx.mark_non_differentiable(*[r for r in results[:count] if not r.is_floating_point()])
-        return tuple(results[:count])
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor | None) -> Any:  # type: ignore[override]
-        runner, steps, body = ctx.call
-        saved, products, captured = ctx.saved, ctx.products, ctx.captured
-        floats = [k for k, buffer in enumerate(saved) if buffer.is_floating_point()]
-        wanted = [k for k, needs in enumerate(ctx.needs_input_grad[5 + len(saved) :]) if needs]
-        inits = [
-            torch.zeros(saved[k].shape[1:], dtype=saved[k].dtype) if gradients[k] is None else gradients[k]
-            for k in floats
-        ]
-
-        def step(number: Tensor, carried: Sequence[Tensor]) -> list[Tensor]:
-            index = steps - 1 - number
-            state = [ops.dynamic_slice(b, index, 0, 1).squeeze(0) for b in saved]
-            state = [_leaf(s, k in floats) for k, s in enumerate(state)]
-            inputs = [_leaf(c, k in wanted) for k, c in enumerate(captured)]
-            made = [ops.dynamic_slice(b, index, 0, 1).squeeze(0) for b in products]
-
-            def run() -> list[Tensor]:
-                with runner.using(Replayed(made) if made else None):
-                    following = body(index, state, inputs)
-                return [following[k] for k in floats]
-
-            leaves = [*(state[k] for k in floats), *(inputs[k] for k in wanted)]
-            whole, parts = runner.derivative(run, leaves, carried[: len(floats)])
-            # The gradient of a carried value starts anew at each step, that of a captured one grows.
-            totals = [*(_zeros(state[k]) for k in floats), *carried[len(floats) :]]
-            for i, (total, gradient) in enumerate(zip(totals, whole, strict=True)):
-                if gradient is not None:
-                    totals[i] = gradient if i < len(floats) else total + gradient
-                for piece, piece_gradient in parts[i]:
-                    totals[i] = piece.add_to(totals[i], piece_gradient)
-            return totals
-
-        results = _recorded_loop(_scalar(steps), [*inits, *(_zeros(captured[k]) for k in wanted)], step)
-        of_inits = dict(zip(floats, results, strict=False))
-        of_captured = dict(zip(wanted, results[len(floats) :], strict=True))
-        return (
-            *(None,) * 5,
-            *(of_inits.get(k) for k in range(len(saved))),
-            *(of_captured.get(k) for k in range(len(captured))),
-        )
-
-
-class _If(torch.autograd.Function):
-    @staticmethod
-    def forward(  # type: ignore[override]
-        ctx: Any, runner: _Differentiator, condition: Tensor, then: Branch, otherwise: Branch, *captured: Tensor
-    ) -> tuple[Tensor, ...]:
-        results = _recorded_if(condition, lambda: then(captured), lambda: otherwise(captured))
-        ctx.call, ctx.captured = (runner, condition, then, otherwise), captured
-        ctx.set_materialize_grads(False)
-        ctx.mark_non_differentiable(*[r for r in results if not r.is_floating_point()])
-        return tuple(results)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor | None) -> Any:  # type: ignore[override]
-        runner, condition, *branches = ctx.call
-        captured = ctx.captured
-        wanted = [k for k, needs in enumerate(ctx.needs_input_grad[4:]) if needs]
-
-        def branch(run: Branch) -> list[Tensor | None]:
-            inputs = [_leaf(c, k in wanted) for k, c in enumerate(captured)]
-            leaves = [inputs[k] for k in wanted]
-            whole, parts = runner.derivative(lambda: run(inputs), leaves, gradients)
-            totals: list[Tensor | None] = [_zeros(t) if g is None else g for t, g in zip(leaves, whole, strict=True)]
-            for i, pieces in enumerate(parts):
-                for piece, gradient in pieces:
-                    totals[i] = piece.add_to(totals[i], gradient)
-            return totals
-
-        found = dict(zip(wanted, _recorded_if(condition, *[lambda b=b: branch(b) for b in branches]), strict=True))
-        return *(None,) * 4, *(found.get(k) for k in range(len(captured)))
-
-
-class _DynamicSlice(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, index: Tensor, dim: int, size: int) -> Tensor:  # type: ignore[override]
-        ctx.call = x, index, dim
-        return ops.dynamic_slice(x, index, dim, size)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Any:  # type: ignore[override]
-        x, index, dim = ctx.call
-        return ops.dynamic_update(_zeros(x), gradient, index, dim), None, None, None
-
-
-class _DynamicUpdate(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, update: Tensor, index: Tensor, dim: int) -> Tensor:  # type: ignore[override]
-        ctx.call = update, index, dim
-        return ops.dynamic_update(x, update, index, dim)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Any:  # type: ignore[override]
-        update, index, dim = ctx.call
-        rest = ops.dynamic_update(gradient, _zeros(update), index, dim)
-        return rest, ops.dynamic_slice(gradient, index, dim, update.shape[dim]), None, None
-
-
-def _recorded_loop(
-    count: Tensor, inits: Sequence[Tensor], body: Callable[[Tensor, Sequence[Tensor]], Sequence[Tensor]]
-) -> list[Tensor]:
-    index, *carried = ops.loop_begin(count, list(inits))
-    return ops.loop_end(list(body(index, carried)))
-
-
-def _recorded_if(
-    condition: Tensor, then: Callable[[], list[Tensor | None]], otherwise: Callable[[], list[Tensor | None]]
-) -> list[Tensor]:
-    ops.if_begin(condition)
-    first = then()
-    ops.if_else(first)
-    return ops.if_end(otherwise(), first)
-
-
-def _gradients(
-    outputs: Sequence[Tensor | None], gradients: Sequence[Tensor | None], leaves: Sequence[Tensor]
-) -> list[Tensor | None]:
-    """`torch.autograd.grad`, for outputs some of which have no gradient or depend on no leaf."""
-    pairs = [
-        (o, g) for o, g in zip(outputs, gradients, strict=True) if o is not None and g is not None and o.requires_grad
-    ]
-    if not pairs or not leaves:
-        return [None] * len(leaves)
-    return list(torch.autograd.grad([o for o, _ in pairs], leaves, [g for _, g in pairs], allow_unused=True))
-
-
-def _differentiates(tensors: Sequence[Tensor]) -> bool:
-    return torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
-
-
-def _leaf(tensor: Tensor, needs_gradient: bool) -> Tensor:
-    return tensor.detach().requires_grad_(needs_gradient)
-
-
-def _zeros(like: Tensor) -> Tensor:
-    return torch.zeros(like.shape, dtype=like.dtype, device=like.device)
-
-
-def _scalar(value: int) -> Tensor:
-    return torch.full((), value, dtype=torch.int64)
