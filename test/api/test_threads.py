@@ -39,3 +39,31 @@ def test_functions_compile_at_the_same_time() -> None:
     for (values, count), (expected, expected_count), eager in (found[number] for number in range(6)):
         assert not eager and count == expected_count
         torch.testing.assert_close(values, expected)
+
+
+def test_backwards_compile_at_the_same_time() -> None:
+    found: dict[int, Any] = {}
+
+    def run(number: int) -> None:
+        def function(x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
+            for _ in range(3 + number):
+                x = torch.tanh(x @ w) + number
+            return x
+
+        compiled = jic.compile(function, config=jic.JitConfig(enable_caching=False))
+        results = []
+        for call in (compiled, compiled, function):
+            x = torch.linspace(-1, 1, 4 * 33, dtype=torch.float64).reshape(4, 33).requires_grad_()
+            w = torch.linspace(-0.2, 0.1, 33 * 33, dtype=torch.float64).reshape(33, 33).requires_grad_()
+            results.append(torch.autograd.grad(call(x, w).square().sum(), [x, w]))
+        found[number] = results, [r.why for e in compiled.entries for r in e.reasons]
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for results, reasons in (found[number] for number in range(4)):
+        assert not reasons
+        torch.testing.assert_close(results[0], results[2])
+        torch.testing.assert_close(results[1], results[2])

@@ -24,7 +24,7 @@ from ..frontend import Reason, Traced
 from ..frontend.control import backward, regions, structured
 from ..frontend.control.dependence import differentiable_results
 from ..frontend.control.partition import partition
-from ..frontend.trace import traced_of
+from ..frontend.trace import ONE_AT_A_TIME, traced_of
 from ..runtime import ArtifactCache, Program
 from .build import build
 from .config import JitConfig
@@ -176,10 +176,11 @@ class Differentiable:
             self._joint(needed)
 
     def _pair(self, needed: tuple[bool, ...]) -> Pair | None:
-        with self._lock:
-            if needed not in self._pairs:
-                self._pairs[needed] = self._compile(needed)
-            return self._pairs[needed]
+        if needed not in self._pairs:
+            with ONE_AT_A_TIME, self._lock:
+                if needed not in self._pairs:
+                    self._pairs[needed] = self._compile(needed)
+        return self._pairs[needed]
 
     def _joint(self, needed: tuple[bool, ...]) -> tuple[GraphModule, list[bool]] | None:
         try:

@@ -14,6 +14,7 @@ from . import locations
 from .control.indexing import normal
 from .control.interpreter import Interpreter
 from .control.torch_calls import READS, converted, has_scalars, no_values_needed, run_time_call, written
+from .grad_mode import GradMode
 
 
 class Recorder(TorchFunctionMode):
@@ -27,9 +28,9 @@ class Recorder(TorchFunctionMode):
         unknown: captured tensors without a stand-in, by id. The trace must be repeated with stand-ins for them.
     """
 
-    def __init__(self, outermost: CodeType, stand_ins: dict[int, torch.Tensor]) -> None:
+    def __init__(self, outermost: CodeType, stand_ins: dict[int, torch.Tensor], grad_mode: GradMode) -> None:
         super().__init__()
-        self.outermost, self.stand_ins = outermost, stand_ins
+        self.outermost, self.stand_ins, self.grad_mode = outermost, stand_ins, grad_mode
         self.unknown: dict[int, torch.Tensor] = {}
         self.interpreter = Interpreter(self.stand_in)
         self.context = self.interpreter.context
@@ -39,27 +40,39 @@ class Recorder(TorchFunctionMode):
         location = locations.of_caller(self.outermost) or self.interpreter.location()
         if location:
             fx_traceback.set_stack_trace([location])
+        if func is torch._C._set_grad_enabled:
+            self.grad_mode.enabled = args[0]
+            return None
         if func in READS:  # shapes and the like, of which a trace makes very many
+            self.grad_mode.check_read(func, args)
             return func(*self._swapped(args), **kwargs)
         self.context.count_call()
         for tensor in written(func, args, kwargs):
+            self.grad_mode.check_write(self._captured(tensor))
             self.context.writes(self._captured(tensor))
         if len(args) > 1 and getattr(func, "__name__", "") in ("__getitem__", "__setitem__"):
             args = (args[0], normal(args[1]), *args[2:])
         if has_scalars(args) or has_scalars(kwargs):
             special = run_time_call(self.context, func, args, kwargs, self._swapped)
             if special is not NotImplemented:
-                return special
+                return self.grad_mode.detached(special)
             args, kwargs = converted(args, kwargs)
             with no_values_needed(self.context, func):
                 return self._run(func, args, kwargs)
         return self._run(func, args, kwargs)
 
     def _run(self, func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
-        result = func(*self._swapped(args), **{k: self._swapped(v) for k, v in kwargs.items()})
-        self.context.made(result)
-        if isinstance(result, torch.Tensor) and args and isinstance(args[0], torch.Tensor):
+        swapped = self._swapped(args)
+        named = {k: self._swapped(v) for k, v in kwargs.items()}
+        if self.grad_mode.off and any(True for _ in written(func, args, kwargs)):
+            # what is written to has no gradient, and gets none
+            swapped = (swapped[0], *self.grad_mode.detached(tuple(swapped[1:])))
+        result = func(*swapped, **named)
+        if isinstance(result, torch.Tensor) and any(result is a for a in swapped):
+            self.context.made(result)
             return self.context.original(result)  # an in-place op returns the tensor that the user has
+        result = self.grad_mode.detached(result)
+        self.context.made(result)
         return result
 
     def _captured(self, value: torch.Tensor) -> torch.Tensor:

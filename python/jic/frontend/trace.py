@@ -33,6 +33,7 @@ from .control.errors import Unsupported
 from .control.interpreter import Interpreter
 from .control.scalar import Scalar
 from .fingerprint import fingerprint_of
+from .grad_mode import GradMode
 from .guards import Surroundings
 from .mutation import Mutation, remove_mutations
 from .outputs import classify_outputs
@@ -120,13 +121,19 @@ class _Call:
         self.effects: effects.Effects | None = None
         self.interprets = True
         self.failed_at = ""
+        self.grad_mode = GradMode(enabled=False, needed=False)
+
+    @property
+    def given(self) -> list[torch.Tensor]:
+        """The arguments' tensors, then captured ones."""
+        return [*(self.leaves[i] for i in self.positions), *self.captured]
 
     @property
     def tensors(self) -> list[torch.Tensor]:
         """The inputs: arguments, then captured tensors; each an object of its own, by which the tracer tells them."""
         seen: set[int] = set()
         distinct = []
-        for tensor in (*(self.leaves[i] for i in self.positions), *self.captured):
+        for tensor in self.given:
             distinct.append(tensor.detach() if id(tensor) in seen else tensor)
             seen.add(id(tensor))
         return distinct
@@ -138,10 +145,10 @@ class _Call:
             leaves[i] = tensor
         args, kwargs = pytree.tree_unflatten(leaves, self.in_spec)
         stand_ins = {id(real): fake for real, fake in zip(self.captured, tensors[count:], strict=True)}
-        recorder = Recorder(_Call.forward.__code__, stand_ins)
+        recorder = Recorder(_Call.forward.__code__, stand_ins, self.grad_mode)
         recorder.context.given(list(tensors))
         try:
-            with fx_traceback.preserve_node_meta(), recorder:
+            with fx_traceback.preserve_node_meta(), recorder, self.grad_mode.seen(list(tensors)):
                 result = self._call(recorder.interpreter, args, kwargs)
             result_leaves, self.out_spec = pytree.tree_flatten(result)
             self.numbers = {i for i, leaf in enumerate(result_leaves) if isinstance(leaf, Scalar)}
@@ -194,6 +201,7 @@ def _run(call: _Call) -> GraphModule:
 def _run_once(call: _Call) -> GraphModule:
     for tensor in call.captured:
         check_tensor(tensor, "a captured tensor")
+    call.grad_mode = GradMode(torch.is_grad_enabled(), any(t.requires_grad for t in call.given))
     tracer = make_fx(
         call.forward,
         tracing_mode="fake",

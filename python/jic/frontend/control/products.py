@@ -30,9 +30,11 @@ def is_product(node: Node) -> bool:
     """True for a matrix product of floats that is worth saving."""
     if node.target not in _PRODUCTS:
         return False
-    value, operand = node.meta["val"], node.args[_PRODUCTS[node.target]]
-    shape = operand.meta["val"].shape  # type: ignore[union-attr]
-    return bool(value.is_floating_point() and shape and shape[-1] >= _LEAST)
+    operand: Any = node.args[_PRODUCTS[node.target]]
+    values = [node.meta.get("val"), operand.meta.get("val")]
+    if not all(isinstance(v, Tensor) and v.is_floating_point() for v in values):
+        return False
+    return values[1].dim() > 0 and values[1].shape[-1] >= _LEAST
 
 
 def products_of(body: Iterable[Node | Construct]) -> list[Tensor]:

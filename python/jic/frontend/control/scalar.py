@@ -257,13 +257,13 @@ def number_as(value: Any, kind: type) -> Any:
 
 
 def from_tensor(tensor: torch.Tensor) -> Scalar:
-    """What `tensor.item()` gives."""
+    """What `tensor.item()` gives: a number, which has no gradient."""
     if tensor.numel() != 1:
         raise RuntimeError(f"a Tensor with {tensor.numel()} elements cannot be converted to Scalar")
     kind = float if tensor.dtype.is_floating_point else bool if tensor.dtype == torch.bool else int
     if tensor.is_complex():
         raise Unsupported("a complex number that is only known at run time")
-    return Scalar(kind, tensor.reshape(()).to(_DTYPES[kind]))
+    return Scalar(kind, tensor.detach().reshape(()).to(_DTYPES[kind]))
 
 
 def check_limit(value: Scalar) -> None:
