@@ -5,6 +5,8 @@ A message says where (the user's source line, when known), what was seen, what w
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class JicError(Exception):
     """Base of all errors that jic raises itself.
@@ -29,6 +31,7 @@ class CaptureError(JicError):
 
     code = "JIC001"
     notes: list[tuple[str, str, str]] = []  # what else was noticed while tracing: (what, why, location)
+    outermost: tuple[Any, int] | None = None  # the function that was traced, and its line where it was refused
 
 
 class UnsupportedError(JicError):

@@ -89,5 +89,5 @@ def test_random_programs(tmp_path: Path) -> None:
 
     run()
     print(dict(counts))
-    # Programs that change tensors with two names run eagerly; hypothesis makes such ones in families.
-    assert counts["run eagerly"] * 4 <= counts["programs"], counts
+    # Programs that change tensors with two names run eagerly; over 640 programs of 7 seeds 28 did.
+    assert counts["run eagerly"] * 6 <= counts["programs"], counts

@@ -7,8 +7,8 @@ import threading
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.utils import _pytree as pytree
@@ -22,6 +22,13 @@ from . import calls
 from .build import Built, build, imported, optimized
 from .config import JitConfig
 
+if TYPE_CHECKING:
+    from .parts import Parts
+
+
+# Signatures compiled of what is before or after a loop that runs eagerly: the loop may make other shapes in every call.
+_PART_LIMIT = 8
+
 
 @dataclass(eq=False)
 class Entry:
@@ -34,9 +41,12 @@ class Entry:
     reasons: list[Reason] = field(default_factory=list)
     trace_seconds: float = 0.0
     eager: bool = False
+    parts: Parts | None = None
 
     @property
     def steps(self) -> list[dict[str, Any]]:
+        if self.parts is not None:
+            return [step for part in self.parts.compiled for entry in part.entries for step in entry.steps]
         return self.built.artifact.manifest["steps"] if self.built is not None else []
 
     def fallbacks(self) -> list[Reason]:
@@ -132,7 +142,39 @@ class CompiledFunction(Dispatcher):
         self.entries.append(entry)
         return result
 
+    def compile_for(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Entry | None:
+        """Compile for a call like this one, without running anything. None if the function seems to raise for it."""
+        with self._lock:
+            known = len(self.entries)
+            self._prepare(args, kwargs)
+            return self.entries[-1] if len(self.entries) > known else None
+
+    def _in_parts(self, entry: Entry, request: calls.Request, error: Exception) -> Callable[..., Any] | None:
+        """The call with one loop run eagerly, if that is what cannot be compiled."""
+        from .parts import parts_of
+
+        if self.strict or self.config.target_device != "cpu":
+            return None
+        config = replace(self.config, recompile_limit=min(self.config.recompile_limit, _PART_LIMIT))
+        parts = parts_of(request.fn, error, lambda fn: CompiledFunction(fn, config))
+        if parts is None:
+            return None
+        parts.prepare(request.args, request.kwargs)
+        function = request.without_receiver(parts)
+        reason = reason_of(error, self.fn)
+        entry.reasons += [Reason(*note) for note in getattr(error, "notes", ())]
+        entry.reasons.append(Reason("loop", f"runs eagerly by itself: {reason.why}", reason.location))
+        entry.parts = parts
+        where = f" ({reason.location})" if reason.location else ""
+        name = getattr(self.fn, "__name__", type(self.fn).__name__)
+        warnings.warn(f"jic runs a loop of {name} eagerly: {reason.why}{where}", stacklevel=5)
+        with contextlib.suppress(ValueError):  # an argument that cannot be matched: each such call comes here again
+            self.add(calls.callable_variant(function, request, [], "any", entry))
+        return function
+
     def _give_up(self, entry: Entry, request: calls.Request, error: Exception) -> Callable[..., Any]:
+        if (function := self._in_parts(entry, request, error)) is not None:
+            return function
         entry.eager = True
         entry.reasons += [Reason(*note) for note in getattr(error, "notes", ())]
         entry.reasons.append(reason := reason_of(error, self.fn))
@@ -168,6 +210,8 @@ class CompiledFunction(Dispatcher):
         for entry in reversed(self.entries):
             if entry.traced is not None:
                 return entry.traced
+            if entry.parts is not None and entry.parts.compiled:
+                return entry.parts.compiled[-1]._latest()
         raise JicError("nothing is compiled yet", hint="call the compiled function first")
 
     def ir(self, stage: str = "kernels") -> str:

@@ -40,6 +40,12 @@ def classify_outputs(graph: GraphModule, leaves: Sequence[Any], numbers: set[int
     return sources
 
 
+def share_memory(graph: GraphModule) -> bool:
+    """Whether some of the graph's results are, in eager, views of one tensor."""
+    results: Sequence[Node] = graph.graph.output_node().args[0]  # type: ignore[assignment]
+    return len({_storage(n.meta["val"]) for n in results}) < len(results)
+
+
 def _computed_output(
     node: Node, placeholders: list[Node], storages: dict[int, int], results: list[Node]
 ) -> OutputSource:

@@ -36,7 +36,7 @@ from .fingerprint import fingerprint_of
 from .grad_mode import GradMode
 from .guards import Surroundings
 from .mutation import Mutation, remove_mutations
-from .outputs import classify_outputs
+from .outputs import classify_outputs, share_memory
 from .recording import Recorder
 from .traced import InputSource, OutputSource, Reason, Traced
 
@@ -72,11 +72,12 @@ def trace(fn: Callable[..., Any], args: tuple[Any, ...] = (), kwargs: dict[str, 
     inputs, reasons = _inputs(call, surroundings)
     reasons += [Reason(*note) for note in call.notes]
     outputs = classify_outputs(graph, call.result_leaves, call.numbers)
+    shared = call.shared or share_memory(graph)
     graph, mutations = remove_mutations(graph)
     _normalise(graph, inputs, outputs, mutations)
     pairs = [(m.input, m.result) for m in mutations]
     key = fingerprint_of(graph, [(o.kind, o.index, o.size, o.stride, o.offset) for o in outputs], pairs)
-    return Traced(graph, inputs, outputs, call.out_spec, pairs, surroundings.guards, key, reasons, call.effects)
+    return Traced(graph, inputs, outputs, call.out_spec, pairs, surroundings.guards, key, reasons, call.effects, shared)
 
 
 def traced_of(graph: GraphModule, names: list[str]) -> Traced:
@@ -119,6 +120,7 @@ class _Call:
         self.numbers: set[int] = set()  # the leaves of the result that are run-time numbers
         self.notes: list[tuple[str, str, str]] = []
         self.effects: effects.Effects | None = None
+        self.shared = False
         self.interprets = True
         self.failed_at = ""
         self.grad_mode = GradMode(enabled=False, needed=False)
@@ -154,8 +156,12 @@ class _Call:
             self.numbers = {i for i, leaf in enumerate(result_leaves) if isinstance(leaf, Scalar)}
             result_leaves = [leaf.tensor if isinstance(leaf, Scalar) else leaf for leaf in result_leaves]
             self.result_leaves = [recorder.result(leaf) for leaf in result_leaves]
+            results = [leaf for leaf in self.result_leaves if isinstance(leaf, torch.Tensor)]
+            self.shared = any(map(recorder.context.is_copy, results))
         except Unsupported as error:
-            raise CaptureError(error.message, hint=error.hint, location=error.location) from None
+            refused = CaptureError(error.message, hint=error.hint, location=error.location)
+            refused.outermost = error.outermost
+            raise refused from None
         except Exception as error:
             self.failed_at = recorder.interpreter.failed_at
             raise error
@@ -163,7 +169,7 @@ class _Call:
             self.unknown = list(recorder.unknown.values())
             self.notes = recorder.interpreter.notes
             recorder.context.journal.undo(0)
-        return [leaf for leaf in self.result_leaves if isinstance(leaf, torch.Tensor)]
+        return results
 
     def _call(self, interpreter: Interpreter, args: Any, kwargs: Any) -> Any:
         """The result; with effects, the result and the values that they need."""

@@ -243,6 +243,10 @@ class Context:
         """The tensors that `tensor`, which came out of a region, may be."""
         return self._may_be.get(storage_of(tensor), [])
 
+    def is_copy(self, tensor: torch.Tensor) -> bool:
+        """Whether `tensor` is, or may be, another tensor or a part of one in eager: it has memory of its own here."""
+        return bool(self.origins(tensor)) or self._memory(tensor) != storage_of(tensor)
+
     def made_in(self, tensor: torch.Tensor, region: Region) -> bool:
         """Whether `tensor` is a new one of `region`."""
         home = self._homes.get(storage_of(tensor))

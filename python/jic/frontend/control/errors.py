@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import types
+
 
 class Unsupported(BaseException):
     """What cannot be expressed with values that are only known at run time.
@@ -9,7 +11,10 @@ class Unsupported(BaseException):
     Attributes:
         message: what was seen; hint: what the user can do; location: `file:line`.
         effect: it has an effect outside the call, which unrolling a loop does not cure either.
+        outermost: the function whose call is traced, and its line that was being interpreted.
     """
+
+    outermost: tuple[types.FunctionType, int] | None = None
 
     def __init__(self, message: str, *, hint: str = "", location: str = "", effect: bool = False) -> None:
         super().__init__(message)

@@ -188,6 +188,8 @@ class Interpreter:
         except (Unsupported, Again) as error:
             if isinstance(error, Unsupported):
                 self.locate(error)
+                if len(self.frames) == 1:
+                    error.outermost = frame.function, frame.line
             raise
         except Exception:
             self.failed_at = self.failed_at or self.location()

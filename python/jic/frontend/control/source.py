@@ -60,7 +60,14 @@ def _compiled(path: str, stamp: int) -> dict[tuple[str, int], list[types.CodeTyp
     return found
 
 
-@functools.lru_cache(maxsize=4096)
+_given: dict[types.CodeType, FunctionNode] = {}
+
+
+def give(code: types.CodeType, node: FunctionNode) -> None:
+    """`node` is what `code` was compiled from, although its file holds something else."""
+    _given[code] = node
+
+
 def syntax_of(code: types.CodeType) -> FunctionNode:
     """The syntax tree of the function that runs `code`.
 
@@ -68,6 +75,11 @@ def syntax_of(code: types.CodeType) -> FunctionNode:
         NotInterpretable: no source (REPL, `exec`), a generator or coroutine, source that has changed, or statements that
             the interpreter leaves to Python.
     """
+    return _given[code] if code in _given else _syntax_in_file(code)
+
+
+@functools.lru_cache(maxsize=4096)
+def _syntax_in_file(code: types.CodeType) -> FunctionNode:
     if code.co_flags & 0x2A0:  # CO_GENERATOR, CO_COROUTINE, CO_ASYNC_GENERATOR
         raise NotInterpretable("a generator or coroutine")
     linecache.checkcache(code.co_filename)
