@@ -254,6 +254,18 @@ def test_growing_shapes_end_in_eager() -> None:
     assert sum(not e.eager for e in after.entries) == 8
 
 
+def test_a_part_that_runs_eagerly_says_so() -> None:
+    def fn(x: Tensor) -> Tensor:
+        y = x * 2
+        for row in y:
+            LOG.append(float(row[0]))
+        return torch.nonzero(y > 1).sum() * y
+
+    compiled = compiled_as(fn)
+    explanation = jic.explain(compiled)(torch.eye(3))
+    assert not explanation.eager and any("shape" in r.why for r in explanation.fallbacks), explanation
+
+
 class Net(nn.Module):
     def __init__(self) -> None:
         super().__init__()

@@ -52,6 +52,8 @@ class Entry:
     def fallbacks(self) -> list[Reason]:
         """Everything that does not run in a kernel of jic's own."""
         calls_ = [Reason(s["callee"], s["reason"], s["location"]) for s in self.steps if s["op"] == "aten"]
+        parts = self.parts.compiled if self.parts is not None else []
+        calls_ += [reason for part in parts for entry in part.entries if entry.eager for reason in entry.reasons]
         return [*self.reasons, *calls_] if self.eager else calls_
 
 
