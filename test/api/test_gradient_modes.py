@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, is_grad_enabled
 
 import jic
 
@@ -114,6 +114,17 @@ def buffer_made_inside(x):
     return buffer * x
 
 
+def given_as_out(x):
+    with torch.no_grad():
+        buffer = torch.zeros(3)
+        torch.mul(x, 2, out=buffer)
+    return buffer * x
+
+
+def mode_is_read_by_its_name(x):
+    return x * x if is_grad_enabled() else x
+
+
 def list_made_inside(x):
     with torch.no_grad():
         outs = []
@@ -181,7 +192,8 @@ def number_in_a_while(x):
 COMPILED = [
     no_grad_part, no_grad_function, no_grad_whole, no_grad_in_a_loop, no_grad_around_a_loop,
     no_grad_around_a_loop_without_steps, no_grad_in_a_branch, no_grad_view, set_by_call, switched_on_inside,
-    buffer_made_inside, list_made_inside, mode_is_read, input_is_asked, detached, item, number_in_a_loop, sum_of_numbers,
+    buffer_made_inside, given_as_out, mode_is_read_by_its_name,
+    list_made_inside, mode_is_read, input_is_asked, detached, item, number_in_a_loop, sum_of_numbers,
     number_as_a_bound, number_in_a_buffer, number_in_a_tensor, number_in_a_while,
 ]  # fmt: skip
 

@@ -158,10 +158,13 @@ class CompiledFunction(Dispatcher):
         if self.strict or self.config.target_device != "cpu":
             return None
         config = replace(self.config, recompile_limit=min(self.config.recompile_limit, _PART_LIMIT))
-        parts = parts_of(request.fn, error, lambda fn: CompiledFunction(fn, config))
-        if parts is None:
+        try:
+            parts = parts_of(request.fn, error, lambda fn: CompiledFunction(fn, config))
+            if parts is None:
+                return None
+            parts.prepare(request.args, request.kwargs)
+        except Exception:  # a bug of jic's: the whole call can still run eagerly
             return None
-        parts.prepare(request.args, request.kwargs)
         function = request.without_receiver(parts)
         reason = reason_of(error, self.fn)
         entry.reasons += [Reason(*note) for note in getattr(error, "notes", ())]

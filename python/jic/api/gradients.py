@@ -173,7 +173,8 @@ class Differentiable:
     def prepare(self, needed: tuple[bool, ...]) -> None:
         """Find out now, where it may be so, that the backward cannot be compiled."""
         if self.control_flow and backward.why_not(self.traced.graph_module)[0]:
-            self._joint(needed)
+            with ONE_AT_A_TIME:
+                self._joint(needed)
 
     def _pair(self, needed: tuple[bool, ...]) -> Pair | None:
         if needed not in self._pairs:

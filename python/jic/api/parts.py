@@ -41,6 +41,7 @@ class Parts:
 
     def prepare(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Compile what is before the loop, unless it gives what a compiled function would copy."""
+        self.split.after(self.split.names)  # now, rather than after the loop has run, it shows if that cannot be made
         before = self._compile(self.before)
         entry = before.compile_for(args, kwargs)
         if entry is None or entry.traced is None or not self._copies(entry.traced):

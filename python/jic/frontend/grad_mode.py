@@ -63,13 +63,13 @@ class GradMode:
                 )
             return _apply.__get__(None, cls)(*args, **kwargs)
 
+        before = torch.is_grad_enabled, torch.autograd.Function.__dict__["apply"]  # those of a trace around this one
         torch.is_grad_enabled = is_grad_enabled
         torch.autograd.Function.apply = classmethod(apply)  # type: ignore[method-assign, assignment]
         try:
             yield
         finally:
-            torch.is_grad_enabled = _is_grad_enabled
-            torch.autograd.Function.apply = _apply  # type: ignore[method-assign]
+            torch.is_grad_enabled, torch.autograd.Function.apply = before  # type: ignore[method-assign]
 
     def check_read(self, function: Any, args: Any) -> None:
         """Raises `Unsupported` where the user asks if a computed tensor requires gradients: nothing does in a trace."""
@@ -94,11 +94,11 @@ class GradMode:
                 hint="compute a new tensor there, or write to one that is made there",
             )
 
-    def detached(self, values: Any) -> Any:
-        """Tensors in `values` as what has no gradient, where gradients are off."""
+    def detached(self, values: Any, written: frozenset[int] = frozenset()) -> Any:
+        """Tensors in `values` as what has no gradient, where gradients are off; those with ids in `written` as they are."""
         if not self.off:
             return values
-        values = pytree.tree_map_only(torch.Tensor, lambda t: t.detach(), values)
+        values = pytree.tree_map_only(torch.Tensor, lambda t: t if id(t) in written else t.detach(), values)
         for value in pytree.tree_leaves(values):
             if isinstance(value, torch.Tensor):
                 self._plain[id(value)] = value

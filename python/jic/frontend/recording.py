@@ -64,9 +64,10 @@ class Recorder(TorchFunctionMode):
     def _run(self, func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         swapped = self._swapped(args)
         named = {k: self._swapped(v) for k, v in kwargs.items()}
-        if self.grad_mode.off and any(True for _ in written(func, args, kwargs)):
+        if self.grad_mode.off and (targets := list(written(func, args, kwargs))):
             # what is written to has no gradient, and gets none
-            swapped = (swapped[0], *self.grad_mode.detached(tuple(swapped[1:])))
+            own = frozenset(id(self.stand_in(t)) for t in targets)
+            swapped, named = self.grad_mode.detached((swapped, named), own)
         result = func(*swapped, **named)
         if isinstance(result, torch.Tensor) and any(result is a for a in swapped):
             self.context.made(result)

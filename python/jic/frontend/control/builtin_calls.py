@@ -47,6 +47,13 @@ def _range(interpreter: Interpreter, *bounds: Any) -> Any:
     return Range(*bounds) if any(map(is_run_time, bounds)) else range(*bounds)
 
 
+@_handles(torch.is_grad_enabled)
+def _is_grad_enabled(interpreter: Interpreter) -> bool:
+    return (
+        torch.is_grad_enabled()
+    )  # what stands there during a trace (frontend/grad_mode.py), under whatever name it is known
+
+
 @_handles(user.range)
 def _forced_range(interpreter: Interpreter, *bounds: Any) -> Any:
     return Range(*bounds, forced=True)

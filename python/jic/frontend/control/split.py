@@ -99,18 +99,13 @@ class Split:
                 a.annotation = None
         args.defaults = [ast.Constant(None)] * len(args.defaults)
         args.kw_defaults = [d and ast.Constant(None) for d in args.kw_defaults]
-        node = ast.FunctionDef(old.__name__, args, body, [], None)
-        for field in ("type_params",):  # of Python 3.12
-            if field in node._fields:
-                setattr(node, field, [])
+        node = _function(old.__name__, args, body)
         first = self.node.body[0]
         for inner in ast.walk(node):
             if not hasattr(inner, "lineno"):
                 ast.copy_location(inner, first)
         free = ast.arguments([], [ast.arg(n) for n in old.__code__.co_freevars], None, [], [], None, [])
-        outer = ast.FunctionDef("outer", free, [node], [], None)
-        if "type_params" in outer._fields:
-            outer.type_params = []  # type: ignore[attr-defined]
+        outer = _function("outer", free, [node])
         module = ast.fix_missing_locations(ast.copy_location(ast.Module([outer], []), first))
         flags = old.__code__.co_flags & 0x1000000  # from __future__ import annotations
         code = compile(module, old.__code__.co_filename, "exec", flags, dont_inherit=True)
@@ -253,6 +248,13 @@ class _Returns(ast.NodeTransformer):
 
     def visit_Lambda(self, node: ast.Lambda) -> ast.Lambda:
         return node
+
+
+def _function(name: str, args: ast.arguments, body: list[ast.stmt]) -> ast.FunctionDef:
+    node = ast.FunctionDef(name, args, body, [], None)
+    if "type_params" in node._fields:  # from Python 3.12 on
+        node.type_params = []  # type: ignore[attr-defined]
+    return node
 
 
 def _give(tag: str, value: ast.expr) -> ast.Return:
