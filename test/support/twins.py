@@ -94,17 +94,29 @@ class Twins:
     """Both copies of a program, and the compiled function."""
 
     def __init__(
-        self, directory: Path, source: str | dict[str, str], target: str = "f", state: str = "", limit: int = 64
+        self,
+        directory: Path,
+        source: str | dict[str, str],
+        target: str = "f",
+        state: str = "",
+        limit: int = 64,
+        cache: Path | None = None,
     ) -> None:
         sources = {"main": source} if isinstance(source, str) else source
         number = next(_NUMBER)
         self.eager = Program(directory, f"twin{number}_eager", sources, target)
         self.compiled = Program(directory, f"twin{number}_compiled", sources, target)
-        config = jic.JitConfig(enable_caching=False, recompile_limit=limit)
-        self.function = jic.compile(self.compiled.target, config=config)
+        self.config = jic.JitConfig(
+            enable_caching=cache is not None, cache_dir=None if cache is None else str(cache), recompile_limit=limit
+        )
+        self.renew()
         self.state = state
         self.warnings: list[str] = []
         self.compiled_calls = 0
+
+    def renew(self) -> None:
+        """Forget what is compiled."""
+        self.function = jic.compile(self.compiled.target, config=self.config)
 
     @property
     def _dispatcher(self) -> CompiledFunction:

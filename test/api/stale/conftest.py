@@ -17,8 +17,14 @@ def _rows() -> tuple[Any, ...]:
     return (torch.randn(3, 4),)
 
 
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Compiled code for all tests: programs differ in what they read, not in what they compute."""
+    return tmp_path_factory.mktemp("cache")
+
+
 @pytest.fixture
-def check(tmp_path: Path) -> Iterator[Check]:
+def check(tmp_path: Path, cache: Path) -> Iterator[Check]:
     """Runs a program and its edits, without gradients unless `grad`; returns the twins."""
     made: list[Twins] = []
 
@@ -31,7 +37,7 @@ def check(tmp_path: Path) -> Iterator[Check]:
         eager: bool = False,
         grad: bool = False,
     ) -> Twins:
-        twins = Twins(tmp_path, source, target, state)
+        twins = Twins(tmp_path, source, target, state, cache=cache)
         made.append(twins)
         with torch.set_grad_enabled(grad):
             check_edits(twins, edits, inputs, eager)

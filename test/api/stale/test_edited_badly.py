@@ -359,7 +359,11 @@ def test_edited_by_another_thread_during_calls(tmp_path: Path) -> None:
             warnings.simplefilter("ignore")
             allowed = {float(a + b) for a in range(1, 5) for b in range(1, 5)}
             for _ in range(200):
-                out = twins.function(ones)
+                try:
+                    out = twins.function(ones)
+                except RuntimeError as error:  # eager's own, as it walks over the layers
+                    assert "mutated during iteration" in str(error)
+                    continue
                 assert out.unique().numel() == 1 and out[0, 0].item() in allowed
     finally:
         stop.set()
