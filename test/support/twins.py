@@ -164,7 +164,7 @@ class Twins:
         """
         expected, found = self.call(*args)
         if expected.error is not None or found.error is not None:
-            assert _kind(expected.error) == _kind(found.error), f"eager gave {expected}, compiled {found}"
+            assert kind_of(expected.error) == kind_of(found.error), f"eager gave {expected}, compiled {found}"
         else:
             assert_like(found.value, expected.value)
         if self.state:
@@ -211,7 +211,7 @@ def _text(edit: Edit | None) -> str:
     return repr(textwrap.dedent(text).strip())
 
 
-def _kind(error: BaseException | None) -> str:
+def kind_of(error: BaseException | None) -> str:
     return "no exception" if error is None else type(error).__qualname__
 
 
