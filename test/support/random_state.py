@@ -167,8 +167,14 @@ SITES = {
     ),
     "generator": ("for v in generated():\n    x = use(x, v)", "def generated():\n    x = 1.5\n{body}\n    yield x"),
     "hidden": ("x = hidden(x)", "exec('''def hidden(x):\n{body}\n    return x\n''', globals())"),
-    "property": ("x = use(x, model.prop)", "def prop(self):\n    x = 1.5\n{body}\n    return x\nModel.prop = property(prop)"),
-    "special": ("x = use(x, model[0])", "def item(self, i):\n    x = 1.5\n{body}\n    return x\nModel.__getitem__ = item"),
+    "property": (
+        "x = use(x, model.prop)",
+        "def prop(self):\n    x = 1.5\n{body}\n    return x\nModel.prop = property(prop)",
+    ),
+    "special": (
+        "x = use(x, model[0])",
+        "def item(self, i):\n    x = 1.5\n{body}\n    return x\nModel.__getitem__ = item",
+    ),
     "config": ("x = cfg.helper(x)", "def helper(x):\n{body}\n    return x\ncfg.helper = helper"),
     "body": ("x = net.body(x)", ""),
 }
@@ -219,7 +225,9 @@ class Writer:
             case "text":
                 return self.pick("'a'", "'bb'", "'ccc'")
             case "tensor":
-                return f"torch.randn({self.pick('4', '3, 4', '1', '')}, dtype=torch.float64)".replace("randn(,", "randn((),")
+                return f"torch.randn({self.pick('4', '3, 4', '1', '')}, dtype=torch.float64)".replace(
+                    "randn(,", "randn((),"
+                )
             case "set":
                 return self.pick("{'a', 'b'}", "{'b'}", "frozenset({'a'})")
         return "None"
@@ -329,7 +337,9 @@ class Writer:
         """For sites whose `x` is handed to `use`."""
         yields = f"x = [x, {p}]"
         if kind in MAPPINGS:
-            return self.pick(yields, f"x = [x, {p}.get('b', 7.0)]", f"x = [x, len({p})]", f"x = [x, list({p}.values())]")
+            return self.pick(
+                yields, f"x = [x, {p}.get('b', 7.0)]", f"x = [x, len({p})]", f"x = [x, list({p}.values())]"
+            )
         if kind in SEQUENCES:
             return self.pick(yields, f"x = [x, {p}[-1]]", f"x = [x, len({p})]", f"x = [v for v in {p}]")
         return self.pick(yields, yields, f"x = ({p}, x)", f"x = [x, {p} is None]")
@@ -345,11 +355,21 @@ class Writer:
         )
         match kind:
             case "number" | "int" | "bool":
-                return pick(*common, f"x = x * {p}", f"x = x + 1 if {p} > 1 else x.relu()", f"x = x + {p} ** 2", f"x = x * max({p}, 1)")
+                return pick(
+                    *common,
+                    f"x = x * {p}",
+                    f"x = x + 1 if {p} > 1 else x.relu()",
+                    f"x = x + {p} ** 2",
+                    f"x = x * max({p}, 1)",
+                )
             case "text":
-                return pick(*common, f"if {p} == 'a':\n    x = x.relu() + 1", f"x = x * {{'a': 2, 'bb': 3}}.get({p}, 5)")
+                return pick(
+                    *common, f"if {p} == 'a':\n    x = x.relu() + 1", f"x = x * {{'a': 2, 'bb': 3}}.get({p}, 5)"
+                )
             case "tensor":
-                return pick(*common, f"x = x * {p}", f"x = x - {p}.mean()", f"x = x * {p}.dim()", f"x = torch.maximum(x, {p})")
+                return pick(
+                    *common, f"x = x * {p}", f"x = x - {p}.mean()", f"x = x * {p}.dim()", f"x = torch.maximum(x, {p})"
+                )
             case "set":
                 return pick(*common, f"x = x * 2 if 'a' in {p} else x - 1", f"for v in sorted({p}):\n    x = use(x, v)")
         if kind in MAPPINGS:
@@ -391,7 +411,12 @@ class Writer:
     def other_statement(self, site: str) -> str:
         name = {"forward": "self", "hook": "net"}.get(site, "net")
         if site in ("generator", "property", "special"):
-            return self.pick("x = [x, cfg.K]", "x = [x, net.w]", "x = [x, len(net.layers)]", "x = [x, float(os.environ.get('JIC_FUZZ', '2'))]")
+            return self.pick(
+                "x = [x, cfg.K]",
+                "x = [x, net.w]",
+                "x = [x, len(net.layers)]",
+                "x = [x, float(os.environ.get('JIC_FUZZ', '2'))]",
+            )
         options = [
             "x = use(x, cfg.T)",
             "x = x * cfg.K",
@@ -419,7 +444,11 @@ class Writer:
     def edit(self, place: Place) -> str:
         """An edit of what stands at `place`."""
         p, new = place.edit, self.value()
-        same = self.container(place.kind, [self.value(0), self.value(0)]) if place.kind in CONTAINERS else self.leaf(place.kind)
+        same = (
+            self.container(place.kind, [self.value(0), self.value(0)])
+            if place.kind in CONTAINERS
+            else self.leaf(place.kind)
+        )
         options: list[str] = []
         if place.assign:
             options += [place.assign.format(same)] * 3 + [place.assign.format(new)]
@@ -437,7 +466,13 @@ class Writer:
             options += [f"{p}.update(b={new}, c=1)", f"del {p}['b']", f"{p}['unread'] = 1"]
         elif place.kind in SEQUENCES:
             options += [f"{p}.append({new})", f"{p}.insert(0, {new})", f"{p}.reverse()", f"{p}.pop()", f"{p}.clear()"]
-            options += [f"{p}[0] = {new}", f"{p}[-1] = {new}", f"{p}.extend([{new}, {new}])", f"{p}.rotate(1)", f"{p}[:1] = []"]
+            options += [
+                f"{p}[0] = {new}",
+                f"{p}[-1] = {new}",
+                f"{p}.extend([{new}, {new}])",
+                f"{p}.rotate(1)",
+                f"{p}[:1] = []",
+            ]
         elif place.kind in FIELDS and place.kind != "pair":
             options += [f"{p}.late = {new}", f"{p}.a = {new}", f"del {p}.b", f"{p}.__class__ = Other", f"del {p}.late"]
             options += [f"{p}.__dict__['a'] = {new}", f"{p}.__dict__ = {{'a': {new}}}", f"{p}.unread = 1"]
@@ -572,4 +607,6 @@ def _subjects(text: str) -> list[str]:
     first, second = match.groups()
     if first in ("net", "cfg", "model", "Model", "os") and second not in (None, "__dict__", "train", "eval"):
         return [second, "named_modules"]
-    return ["use" if first in ("Base", "Plain", "old") else first, "scaled", "shared"][: 1 + 2 * (first in ("Base", "Plain"))]
+    return ["use" if first in ("Base", "Plain", "old") else first, "scaled", "shared"][
+        : 1 + 2 * (first in ("Base", "Plain"))
+    ]

@@ -19,6 +19,7 @@ from typing import Any
 
 import torch
 from checking import assert_like
+from torch.utils._pytree import tree_leaves
 
 import jic
 from jic.api.compiled import CompiledFunction, CompiledModule, Entry
@@ -105,7 +106,8 @@ class Twins:
         sources = {"main": source} if isinstance(source, str) else source
         number = next(_NUMBER)
         self.eager = Program(directory, f"twin{number}_eager", sources, target)
-        self.compiled = Program(directory, f"twin{number}_compiled", sources, target)
+        # A name of the same length, since `repr` of an object shows it.
+        self.compiled = Program(directory, f"twin{number}_built", sources, target)
         self.config = jic.JitConfig(
             enable_caching=cache is not None, cache_dir=None if cache is None else str(cache), recompile_limit=limit
         )
@@ -166,7 +168,10 @@ class Twins:
         if expected.error is not None or found.error is not None:
             assert kind_of(expected.error) == kind_of(found.error), f"eager gave {expected}, compiled {found}"
         else:
-            assert_like(found.value, expected.value)
+            # Of float32 arguments and float64 state comes float64 with float32's rounding.
+            singles = any(isinstance(a, torch.Tensor) and a.dtype is torch.float32 for a in args)
+            double = any(t.dtype is torch.float64 for t in tree_leaves(expected.value) if isinstance(t, torch.Tensor))
+            assert_like(found.value, expected.value, factor=4e6 if singles and double else 4.0)
         if self.state:
             assert_like(self.compiled.evaluate(self.state), self.eager.evaluate(self.state))
         return expected

@@ -12,7 +12,6 @@ import torch
 from support.twins import Check, Edit, Twins, check_edits
 
 
-
 def _rows() -> tuple[Any, ...]:
     return (torch.randn(3, 4),)
 

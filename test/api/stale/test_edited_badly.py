@@ -39,7 +39,9 @@ def test_object_that_must_not_be_looked_at(check: Check, method: str, action: st
     )
 
 
-@pytest.mark.parametrize("action", ["raise ValueError('no')", "raise AttributeError(name)", "LOG.append(name); return 7.0"])
+@pytest.mark.parametrize(
+    "action", ["raise ValueError('no')", "raise AttributeError(name)", "LOG.append(name); return 7.0"]
+)
 @pytest.mark.parametrize("method", ["__getattr__", "__getattribute__"])
 def test_attribute_access_with_effects(check: Check, method: str, action: str) -> None:
     guard = "if name == 'k': return 2.0" if method == "__getattribute__" else ""

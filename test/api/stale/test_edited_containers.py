@@ -8,10 +8,12 @@ from support.twins import Check, Quiet
 # Where a container may stand: the program that holds it, and the expression that edits find it by.
 PLACES = {
     "global": ("C = {value}\n{rest}\ndef f(x):\n{body}\n", "C"),
-    "closure": ("{rest}\ndef make():\n    C = {value}\n    def f(x):\n{inner}\n    return f, C\nf, box = make()\n", "box"),
+    "closure": (
+        "{rest}\ndef make():\n    C = {value}\n    def f(x):\n{inner}\n    return f, C\nf, box = make()\n",
+        "box",
+    ),
     "attribute": (
-        "class Holder: pass\nholder = Holder()\nholder.c = {value}\n{rest}\n"
-        "def f(x):\n    C = holder.c\n{body}\n",
+        "class Holder: pass\nholder = Holder()\nholder.c = {value}\n{rest}\ndef f(x):\n    C = holder.c\n{body}\n",
         "holder.c",
     ),
     "class attribute": ("class Holder:\n    c = {value}\n{rest}\ndef f(x):\n    C = Holder.c\n{body}\n", "Holder.c"),
@@ -42,7 +44,9 @@ def program(place: str, value: str, body: str, rest: str = "") -> str:
 
 @pytest.mark.parametrize("place", PLACES)
 def test_dict_value(check: Check, place: str) -> None:
-    source = program(place, "{'k': 2.0, 'other': 1, 'deep': {'a': [1.0, 2.0]}}", "return x * C['k'] + C['deep']['a'][0]")
+    source = program(
+        place, "{'k': 2.0, 'other': 1, 'deep': {'a': [1.0, 2.0]}}", "return x * C['k'] + C['deep']['a'][0]"
+    )
     c = PLACES[place][1]
     check(
         source,
@@ -186,7 +190,9 @@ def test_ways_to_read_a_list(check: Check, read: str) -> None:
 def test_sets(check: Check, place: str) -> None:
     c = PLACES[place][1]
     check(
-        program(place, "{'a'}", "x = x * len(C)\nif 'b' in C:\n    x = x + 2\nreturn x - sum(len(s) for s in sorted(C))"),
+        program(
+            place, "{'a'}", "x = x * len(C)\nif 'b' in C:\n    x = x + 2\nreturn x - sum(len(s) for s in sorted(C))"
+        ),
         f"{c}.add('b')",
         f"{c}.add('ccc')",
         f"{c}.discard('a')",
@@ -207,8 +213,14 @@ def test_set_membership_alone(check: Check) -> None:
 @pytest.mark.parametrize(
     ("value", "edits"),
     [
-        ("collections.OrderedDict(a=2.0, b=3.0)", ["C['a'] = 4.0", "C.move_to_end('a')", "C['c'] = 1.0", "C.popitem()"]),
-        ("collections.defaultdict(float, a=2.0)", ["C['a'] = 4.0", "C['b'] = 3.0", "C.clear()", "C.default_factory = int"]),
+        (
+            "collections.OrderedDict(a=2.0, b=3.0)",
+            ["C['a'] = 4.0", "C.move_to_end('a')", "C['c'] = 1.0", "C.popitem()"],
+        ),
+        (
+            "collections.defaultdict(float, a=2.0)",
+            ["C['a'] = 4.0", "C['b'] = 3.0", "C.clear()", "C.default_factory = int"],
+        ),
         ("collections.Counter('aab')", ["C['a'] = 4", "C['c'] = 3", "C.update('ccc')", "C.clear()"]),
         ("collections.ChainMap({'a': 2.0}, {'b': 3.0})", ["C.maps[1]['b'] = 4.0", "C['b'] = 5.0", "C.maps.pop(0)"]),
         ("collections.UserDict(a=2.0)", ["C['a'] = 4.0", "C['b'] = 3.0", "C.data = {'z': 2.0}"]),
@@ -219,7 +231,9 @@ def test_set_membership_alone(check: Check) -> None:
 def test_mappings(check: Check, value: str, edits: list[str]) -> None:
     rest = "import collections, types\nINNER = {'a': 2.0}\nclass Table(dict):\n    pass\n"
     body = "for key in C.keys():\n    x = x * C[key] + len(key)\nreturn x + C.get('b', 7.0) + len(C)"
-    check(f"{rest}C = {value}\ndef f(x):\n" + "".join(f"    {line}\n" for line in body.splitlines()), *edits, eager=True)
+    check(
+        f"{rest}C = {value}\ndef f(x):\n" + "".join(f"    {line}\n" for line in body.splitlines()), *edits, eager=True
+    )
 
 
 @pytest.mark.parametrize(
@@ -238,7 +252,9 @@ def test_mappings(check: Check, value: str, edits: list[str]) -> None:
 def test_sequences(check: Check, value: str, edits: list[str]) -> None:
     rest = "import array, collections, numpy\nINNER = bytearray(b'ab')\nclass Items(list):\n    pass\n"
     body = "for c in C:\n    x = x * float(c)\nreturn x + len(C)"
-    check(f"{rest}C = {value}\ndef f(x):\n" + "".join(f"    {line}\n" for line in body.splitlines()), *edits, eager=True)
+    check(
+        f"{rest}C = {value}\ndef f(x):\n" + "".join(f"    {line}\n" for line in body.splitlines()), *edits, eager=True
+    )
 
 
 def test_numpy_scalar_and_array(check: Check) -> None:
@@ -447,5 +463,3 @@ def test_swapped_tensors(check: Check) -> None:
         "h.a = h.b = LIST[0] = LIST[1]",
         "h.a = torch.randn(4)",
     )
-
-

@@ -57,7 +57,14 @@ def test_sequential(check: Check, edit: str) -> None:
 
 
 def test_sequential_in_a_function(check: Check) -> None:
-    check(SEQUENTIAL, "net.append(nn.Tanh())", "net[1] = nn.Tanh()", "net.pop(0)", "net.insert(0, nn.ReLU())", "del net[1:]")
+    check(
+        SEQUENTIAL,
+        "net.append(nn.Tanh())",
+        "net[1] = nn.Tanh()",
+        "net.pop(0)",
+        "net.insert(0, nn.ReLU())",
+        "del net[1:]",
+    )
 
 
 def test_sequential_restored(check: Check) -> None:
@@ -311,7 +318,10 @@ def test_global_module_hooks(check: Check) -> None:
     "edits",
     [
         ["net.forward = lambda x: x * 2", "del net.forward"],
-        ["def forward(x): return x * 2\nnet[0].forward = forward", "def forward(x): return x\nnet[0].forward = forward"],
+        [
+            "def forward(x): return x * 2\nnet[0].forward = forward",
+            "def forward(x): return x\nnet[0].forward = forward",
+        ],
         ["net[0].forward = net[2].forward", "del net[0].forward"],
         ["old = net[1].forward\nnet[1].forward = lambda x: old(x) * FACTOR", "FACTOR = 3.0"],
         ["import types; net[1].forward = types.MethodType(lambda self, x: x * self.inplace, net[1])"],
@@ -343,7 +353,13 @@ def test_patched_class_of_a_module(check: Check, edits: list[str]) -> None:
 
 @pytest.mark.parametrize(
     ("owner", "name"),
-    [("Linear", "forward"), ("Linear", "__call__"), ("ReLU", "forward"), ("Sequential", "forward"), ("Module", "__call__")],
+    [
+        ("Linear", "forward"),
+        ("Linear", "__call__"),
+        ("ReLU", "forward"),
+        ("Sequential", "forward"),
+        ("Module", "__call__"),
+    ],
 )
 def test_patched_class_of_torch(check: Check, monkeypatch: pytest.MonkeyPatch, owner: str, name: str) -> None:
     class_ = getattr(torch.nn, owner)
@@ -363,9 +379,17 @@ def test_patched_class_of_torch(check: Check, monkeypatch: pytest.MonkeyPatch, o
 @pytest.mark.parametrize(
     ("layer", "shape", "edits"),
     [
-        ("nn.BatchNorm1d(4).eval()", (3, 4), ["net.eps = 0.5", "net.running_mean = torch.randn(4)", "net.affine = False"]),
+        (
+            "nn.BatchNorm1d(4).eval()",
+            (3, 4),
+            ["net.eps = 0.5", "net.running_mean = torch.randn(4)", "net.affine = False"],
+        ),
         ("nn.BatchNorm1d(4)", (3, 4), ["net.momentum = 0.7", "net.eval()", "net.eps = 0.5", "net.running_mean += 1"]),
-        ("nn.BatchNorm1d(4)", (3, 4), ["net.track_running_stats = False", "net.running_var = None; net.running_mean = None"]),
+        (
+            "nn.BatchNorm1d(4)",
+            (3, 4),
+            ["net.track_running_stats = False", "net.running_var = None; net.running_mean = None"],
+        ),
         ("nn.LayerNorm(4)", (3, 4), ["net.eps = 0.5", "net.bias = None", "net.normalized_shape = (3, 4)"]),
         ("nn.LayerNorm((3, 4), bias=False, elementwise_affine=False)", (3, 4), ["net.normalized_shape = (4,)"]),
         ("nn.GroupNorm(2, 4)", (3, 4, 5), ["net.num_groups = 4", "net.eps = 0.5"]),
@@ -375,7 +399,11 @@ def test_patched_class_of_torch(check: Check, monkeypatch: pytest.MonkeyPatch, o
         ("nn.Hardtanh(-1, 1)", (3, 4), ["net.max_val = 0.3", "net.min_val = 0.0"]),
         ("nn.GELU()", (3, 4), ["net.approximate = 'tanh'", "net.approximate = 'wrong'"]),
         ("nn.Flatten()", (3, 4, 2), ["net.start_dim = 0", "net.end_dim = 1"]),
-        ("nn.Conv1d(4, 4, 3, padding=1)", (2, 4, 8), ["net.stride = (2,)", "net.padding = (2,)", "net.dilation = (2,)"]),
+        (
+            "nn.Conv1d(4, 4, 3, padding=1)",
+            (2, 4, 8),
+            ["net.stride = (2,)", "net.padding = (2,)", "net.dilation = (2,)"],
+        ),
         ("nn.Conv1d(4, 4, 3)", (2, 4, 8), ["net.bias = None", "net.weight = nn.Parameter(torch.randn(4, 4, 2))"]),
         ("nn.MaxPool1d(2)", (2, 4, 8), ["net.kernel_size = 4", "net.stride = 1", "net.return_indices = True"]),
         ("nn.Dropout(0.5).eval()", (3, 4), ["net.p = 0.1", "net.train(); net.p = 1.0", "net.p = 0.0"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 from support.twins import Check, Quiet
 
 
@@ -195,8 +196,7 @@ def test_class_attributes_of_the_receiver_s_module(check: Check) -> None:
         "Net.shift = 5.0",
         "Base.table['a'] = 6.0",
         "net.scale = 7.0",
-        "torch.nn.Module.scale = 9.0; del Base.scale",
-        "del torch.nn.Module.scale",
+        "del Base.scale, Net.scale, net.scale",
         target="net",
     )
 
@@ -465,8 +465,7 @@ def test_special_methods(check: Check, name: str) -> None:
     body, code = SPECIAL[name]
     exit_ = "\n    def __exit__(self, *info): return False" if name == "__enter__" else ""
     check(
-        f"class C:\n    k = 2.0\n    def {name}(self, *args):\n        {code}{exit_}\n"
-        f"o = C()\ndef f(x):\n    {body}\n",
+        f"class C:\n    k = 2.0\n    def {name}(self, *args):\n        {code}{exit_}\no = C()\ndef f(x):\n    {body}\n",
         "o.k = 3.0",
         "o.k = 4.0",
         f"def method(self, *args):\n    self = type('S', (), {{'k': 3.0}})\n    {code}\nC.{name} = method",
@@ -670,4 +669,20 @@ def test_memoised_functions(check: Check) -> None:
         "v = 'a'",
         "@apply.register(str)\ndef _(v, x): return x * 4",
         eager=True,
+    )
+
+
+def test_attribute_added_to_torchs_base_class(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
+    check(
+        """
+        import torch
+        class Net(torch.nn.Module):
+            def forward(self, x):
+                return x * getattr(self, "stale_scale", 2.0)
+        net = Net()
+        """,
+        lambda: monkeypatch.setattr(torch.nn.Module, "stale_scale", 3.0, raising=False),
+        lambda: monkeypatch.setattr(torch.nn.Module, "stale_scale", 4.0),
+        lambda: monkeypatch.undo(),
+        target="net",
     )

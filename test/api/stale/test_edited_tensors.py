@@ -69,7 +69,9 @@ VALUES = {
 
 @pytest.mark.parametrize("where", REBOUND)
 def test_tensor_rebound(check: Check, where: str) -> None:
-    values = [v for kind, v in VALUES.items() if kind != "double" or where not in ("set_", "tensor data", "parameter data")]
+    values = [
+        v for kind, v in VALUES.items() if kind != "double" or where not in ("set_", "tensor data", "parameter data")
+    ]
     check(PROGRAM, *(REBOUND[where].format(value) for value in values))
 
 
@@ -78,9 +80,11 @@ def test_tensor_rebound_with_gradients(check: Check, where: str) -> None:
     check(PROGRAM, REBOUND[where].format("torch.randn(4)"), REBOUND[where].format("torch.randn(3, 4)"), grad=True)
 
 
-@pytest.mark.parametrize("where", ["global", "attribute", "list", "dict", "closure", "default", "plain tensor of a module"])
+@pytest.mark.parametrize(
+    "where", ["global", "attribute", "list", "dict", "closure", "default", "plain tensor of a module"]
+)
 def test_tensor_becomes_something_else(check: Check, where: str) -> None:
-    values = ("2.0", "None", "torch.randn(4)", "[1.0]", "True", "torch.nn.Parameter(torch.randn(4))", "'a'", "2.0")
+    values = ("2.0", "None", "torch.randn(4)", "[1.0]", "3", "torch.nn.Parameter(torch.randn(4))", "'a'", "2.0")
     check(PROGRAM, *(REBOUND[where].format(value) for value in values))
 
 
@@ -108,7 +112,9 @@ def test_values_changed_in_place_compile_nothing(check: Check) -> None:
     )
 
 
-@pytest.mark.parametrize("where", ["global", "attribute", "list", "dict", "parameter", "buffer", "plain tensor of a module"])
+@pytest.mark.parametrize(
+    "where", ["global", "attribute", "list", "dict", "parameter", "buffer", "plain tensor of a module"]
+)
 def test_like_tensors_compile_nothing(check: Check, where: str) -> None:
     """A tensor of the same kind in the same place is an input like any other."""
     edit = REBOUND[where].format("torch.randn(4)")

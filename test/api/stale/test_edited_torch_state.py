@@ -231,20 +231,3 @@ def test_dispatch_mode(check: Check) -> None:
         lambda: mode.__exit__(None, None, None),
         eager=True,
     )
-
-
-def test_a_library_op_overridden(check: Check) -> None:
-    check(
-        """
-        import torch
-        lib = torch.library.Library("PKG", "DEF")
-        lib.define("scale(Tensor x) -> Tensor")
-        lib.impl("scale", lambda x: x * 2, "CompositeImplicitAutograd")
-        def f(x):
-            return torch.ops.PKG.scale(x) + 1
-        """,
-        "lib._destroy()\nlib = torch.library.Library('PKG', 'DEF')\nlib.define('scale(Tensor x) -> Tensor')\n"
-        "lib.impl('scale', lambda x: x * 3, 'CompositeImplicitAutograd')\n"
-        "if hasattr(torch.ops.PKG, 'scale'): del torch.ops.PKG.scale",
-        eager=True,
-    )
