@@ -27,7 +27,8 @@ if __name__ == "__main__":
     sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[1])]
 
 from checking import assert_like
-from support.random_state import Case, Writer
+from support.random_edits import Writer
+from support.random_state import Case
 from support.twins import Outcome, Twins, kind_of
 
 # Rounding differs where ops are fused; a stale value differs by much more.

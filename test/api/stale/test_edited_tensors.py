@@ -277,3 +277,50 @@ def test_storage_shared_later(check: Check) -> None:
         state="[A, B]",
         eager=True,
     )
+
+
+@pytest.mark.parametrize("grad", [False, True])
+def test_tensors_in_containers(check: Check, grad: bool) -> None:
+    check(
+        f"""
+        import torch
+        def make():
+            return torch.randn(4, requires_grad={grad})
+        LIST, TABLE, PAIR, NESTED = [make()], {{"a": make()}}, (make(), [make()]), {{"k": [(make(), 1)]}}
+        def f(x):
+            return x * LIST[0] + TABLE["a"] * PAIR[0] + PAIR[1][0] - NESTED["k"][0][0]
+        """,
+        "LIST[0] = make()",
+        "TABLE['a'] = make()",
+        "PAIR = (make(), PAIR[1])",
+        "PAIR[1][0] = make()",
+        "NESTED['k'][0] = (make(), 1)",
+        "NESTED['k'].insert(0, (make(), 1))",
+        "LIST[0] = TABLE['a']",
+        "LIST[0] = torch.randn(3, 1)",
+        "LIST[0] = 2.0",
+        "LIST = [make()]",
+        "TABLE = {'a': make()}",
+        "with torch.no_grad(): LIST[0].add_(1)",
+    )
+
+
+def test_swapped_tensors(check: Check) -> None:
+    """Two tensors that change places."""
+    check(
+        """
+        import torch
+        class Holder: pass
+        h = Holder()
+        h.a, h.b = torch.randn(4), torch.randn(4)
+        LIST = [torch.randn(4), torch.randn(4)]
+        def f(x):
+            return (x * h.a + h.b) * LIST[0] - LIST[1]
+        """,
+        "h.a, h.b = h.b, h.a",
+        "LIST.reverse()",
+        "LIST[0] = h.a",
+        "h.a = LIST[1]",
+        "h.a = h.b = LIST[0] = LIST[1]",
+        "h.a = torch.randn(4)",
+    )

@@ -9,7 +9,6 @@ import torch
 import torch.nn.functional as F
 from support.twins import Check, Twins
 
-
 FACTORY = """
     import torch
     def f(x):
