@@ -16,6 +16,7 @@ import random
 import sys
 import tempfile
 import time
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -173,11 +174,13 @@ def fuzz(
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Without torch's log of errors that programs raise on purpose."""
+    """Without torch's log of errors, and its warnings, that programs provoke on purpose."""
     disabled = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     finally:
         logging.disable(disabled)
         os.environ.pop("JIC_FUZZ", None)
