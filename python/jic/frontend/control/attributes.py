@@ -87,7 +87,9 @@ class Attributes:
         if found is not ABSENT:
             return self._described(owner, found)
         if self.outer.class_attribute(class_, "__getattr__") is ABSENT:
-            return getattr(owner, name)  # its message is Python's; or the class, written in C, has attributes of its own kind
+            return getattr(
+                owner, name
+            )  # its message is Python's; or the class, written in C, has attributes of its own kind
         return object.__getattribute__(owner, name)
 
     def registered(self, module: torch.nn.Module, name: str) -> Any:
