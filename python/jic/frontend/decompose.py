@@ -18,8 +18,8 @@ from torch.utils import _pytree as pytree
 from .mutation import remove_mutations
 
 _MAX_DEPTH = 8
-# Their decompositions compute something else than the kernel does (random numbers, workspace shapes), or lose
-# precision.
+# Their decompositions compute something else than the kernel does (random numbers, workspace shapes), lose precision, or
+# take negative indices where the op raises.
 _KEEP = (
     "aten._scaled_dot_product",
     "aten.native_dropout",
@@ -27,6 +27,8 @@ _KEEP = (
     "aten.bernoulli",
     "aten.normal",
     "aten.uniform",
+    "aten.index_add",
+    "aten.index_copy",
 )
 
 
