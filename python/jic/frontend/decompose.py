@@ -15,6 +15,7 @@ from torch.fx import GraphModule, Node
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils import _pytree as pytree
 
+from . import quiet
 from .mutation import remove_mutations
 
 _MAX_DEPTH = 8
@@ -88,7 +89,7 @@ def _body(node: Node) -> GraphModule | None:
 
     examples = [leaves[i].meta["val"] for i in positions]
     try:
-        with torch.no_grad():
+        with torch.no_grad(), quiet.muted():
             # Some of PyTorch's composites write to tensors of their own.
             body, mutations = remove_mutations(make_fx(call, tracing_mode="fake")(*examples))
     except Exception:  # no usable decomposition for these arguments: the op is called as it is

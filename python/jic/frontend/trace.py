@@ -26,7 +26,7 @@ from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 from torch.utils import _pytree as pytree
 
 from ..errors import CaptureError
-from . import locations, randomness
+from . import locations, quiet, randomness
 from .checks import CONSTANTS, check_arguments, check_tensor, check_values, is_constant
 from .control import effects, prune
 from .control.errors import Unsupported
@@ -216,7 +216,7 @@ def _run_once(call: _Call) -> GraphModule:
         _disable_torch_fn_metadata_mode=True,
     )
     try:
-        with torch.no_grad(), _attributes_restored(call.fn), randomness.guarded():
+        with torch.no_grad(), _attributes_restored(call.fn), randomness.guarded(), quiet.muted():
             graph = tracer(*call.tensors)
     except CaptureError:
         raise

@@ -21,7 +21,7 @@ from .conversion import (
     is_float,
     opmath,
 )
-from .numbers import check_fits, number_of
+from .numbers import check_fits, is_never_zero, number_of
 
 Operand = ir.Value | Scalar
 
@@ -196,6 +196,8 @@ def floor_divide(c: Conversion, lhs: ir.Value, rhs: Operand) -> ir.Value:
 def _check_divisor(rhs: Operand, element: ir.Type) -> None:
     """A kernel cannot raise on a zero divisor, as PyTorch does for integers; a number wraps to `element` first."""
     if isinstance(rhs, ir.Value):
+        if is_never_zero(rhs):
+            return
         rhs = number_of(rhs)
     if rhs is None or not int(rhs) % (1 << ir.IntegerType(element).width):
         raise NotConverted("integer division by a tensor raises on a zero divisor")

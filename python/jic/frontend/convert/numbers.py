@@ -33,6 +33,21 @@ def fits(number: Scalar, dtype: torch.dtype) -> bool:
     return limits.min <= number <= limits.max  # NaN is in no range
 
 
+def is_never_zero(value: ir.Value) -> bool:
+    """True for `where(x == 0, 1, x)`, and the same with another number than 1."""
+    op = _defining(value, "jic.select")
+    test = op and _defining(op.operands[0], "jic.compare")
+    if op is None or test is None or ir.StringAttr(test.attributes["predicate"]).value != "eq":
+        return False
+    same = test.operands[0] == op.operands[2] and number_of(test.operands[1]) == 0
+    return same and bool(number_of(op.operands[1]))
+
+
+def _defining(value: ir.Value, name: str) -> ir.Operation | None:
+    op = value.owner if isinstance(value.owner, ir.Operation) else None
+    return op if op is not None and op.name == name else None
+
+
 def number_of(value: ir.Value) -> Scalar | None:
     """The number that all elements of a constant are; None for other values."""
     op = value.owner if isinstance(value.owner, ir.Operation) else None

@@ -377,6 +377,10 @@ PyObject *dispatcher_call(PyObject *object, PyObject *const *args, size_t flags,
     const Step *gave_up = nullptr;
     PyObject *answer = variant->run(found, &gave_up);
     for (size_t k = 0; k < n; ++k) Py_DECREF(objects[k]);
+    if (!answer && !gave_up && variant->bail && is_bailout()) {
+      PyErr_Clear();
+      return PyObject_Vectorcall(variant->bail, args, count, names);
+    }
     if (!gave_up) return answer;
     if (variant->bail) return PyObject_Vectorcall(variant->bail, args, count, names);
     set_bailout(*gave_up);

@@ -97,6 +97,8 @@ PyObject *bailout_exception() {
   return index_bailout_type ? Py_NewRef(bailout_type) : nullptr;
 }
 
+bool is_bailout() { return PyErr_ExceptionMatches(bailout_type) != 0; }
+
 void set_bailout(const Step &step) {
   PyErr_SetString(step.kind == StepKind::check ? index_bailout_type : bailout_type, step.message.c_str());
 }

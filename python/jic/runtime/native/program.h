@@ -100,6 +100,8 @@ struct Thresholds {
 PyObject *bailout_exception();
 // Raises it for the step that gave up; for a failed check one that is an `IndexError` as well.
 void set_bailout(const Step &step);
+// True if the Python error that is set is such an exception (of an ATen call).
+bool is_bailout();
 
 enum class Outcome {
   done,
