@@ -15,7 +15,7 @@ from torch.fx import GraphModule, Node
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils import _pytree as pytree
 
-from . import quiet
+from . import fake_kernels
 from .mutation import remove_mutations
 
 _MAX_DEPTH = 8
@@ -33,6 +33,7 @@ _KEEP = (
 )
 
 
+@fake_kernels.corrected()
 def decompose(graph: GraphModule, is_converted: Callable[[str], bool]) -> None:
     """Rewrite `graph` in place; `is_converted` tells whether an op, as in "aten.add.Tensor", has a conversion."""
     pending = [(node, 0) for node in graph.graph.nodes]
@@ -89,7 +90,7 @@ def _body(node: Node) -> GraphModule | None:
 
     examples = [leaves[i].meta["val"] for i in positions]
     try:
-        with torch.no_grad(), quiet.muted():
+        with torch.no_grad():
             # Some of PyTorch's composites write to tensors of their own.
             body, mutations = remove_mutations(make_fx(call, tracing_mode="fake")(*examples))
     except Exception:  # no usable decomposition for these arguments: the op is called as it is

@@ -26,7 +26,7 @@ from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 from torch.utils import _pytree as pytree
 
 from ..errors import CaptureError
-from . import locations, quiet, randomness
+from . import fake_kernels, locations, randomness
 from .checks import CONSTANTS, check_arguments, check_tensor, check_values, is_constant
 from .control import effects, prune
 from .control.errors import Unsupported
@@ -47,6 +47,7 @@ class FunctionRaised(CaptureError):
     """The callable itself raised while it was traced: run it eagerly, and its own exception appears."""
 
 
+@fake_kernels.corrected()
 def trace(fn: Callable[..., Any], args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Traced:
     """Capture `fn(*args, **kwargs)`.
 
@@ -74,12 +75,22 @@ def trace(fn: Callable[..., Any], args: tuple[Any, ...] = (), kwargs: dict[str, 
     outputs = classify_outputs(graph, call.result_leaves, call.numbers)
     shared = call.shared or share_memory(graph)
     graph, mutations = remove_mutations(graph)
+    _check_sizes_kept(graph, mutations)
     _normalise(graph, inputs, outputs, mutations)
     pairs = [(m.input, m.result) for m in mutations]
     key = fingerprint_of(graph, [(o.kind, o.index, o.size, o.stride, o.offset) for o in outputs], pairs)
     return Traced(graph, inputs, outputs, call.out_spec, pairs, surroundings.guards, key, reasons, call.effects, shared)
 
 
+def _check_sizes_kept(graph: GraphModule, mutations: list[Mutation]) -> None:
+    placeholders = [n for n in graph.graph.nodes if n.op == "placeholder"]
+    results: Any = graph.graph.output_node().args[0]
+    for m in mutations:
+        if placeholders[m.input].meta["val"].shape != results[m.result].meta["val"].shape:
+            raise CaptureError("an argument is resized", hint="give `out=` a tensor of the result's shape")
+
+
+@fake_kernels.corrected()
 def traced_of(graph: GraphModule, names: list[str]) -> Traced:
     """A graph that was derived from a captured one, with an argument for each placeholder, ready to be compiled.
 
@@ -216,7 +227,7 @@ def _run_once(call: _Call) -> GraphModule:
         _disable_torch_fn_metadata_mode=True,
     )
     try:
-        with torch.no_grad(), _attributes_restored(call.fn), randomness.guarded(), quiet.muted():
+        with torch.no_grad(), _attributes_restored(call.fn), randomness.guarded():
             graph = tracer(*call.tensors)
     except CaptureError:
         raise
