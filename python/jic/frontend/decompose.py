@@ -30,6 +30,7 @@ _KEEP = (
     "aten.uniform",
     "aten.index_add",
     "aten.index_copy",
+    "aten.index_fill",
 )
 
 

@@ -47,7 +47,8 @@ class _Builder:
     def op(self, target: Any, *args: Any) -> Node:
         made = self.node.graph.call_function(target, args)
         values = torch.fx.map_arg(args, lambda n: n.meta["val"])
-        made.meta = {**self.node.meta, "val": target(*values)}
+        # torch's other entries describe the old node's value
+        made.meta = {"val": target(*values), "location": self.node.meta.get("location", "")}
         return made
 
     def normalised(self, *inputs: Any) -> tuple[Node, list[Node]]:

@@ -474,6 +474,7 @@ def _shift(a: Any, b: Any, function: Callable[[Any, Any], Any]) -> Any:
             raise ValueError("negative shift count")
         if function is _floor_divide and b > 62:
             return _floor_divide(_floor_divide(a, 1 << 62), 4)  # no bits are left
+        return function(a, 1 << int(b))
     return function(a, _power(2, b))
 
 

@@ -129,7 +129,7 @@ def to_bool(x: ir.Value) -> ir.Value:
 def add(c: Conversion, lhs: ir.Value, rhs: Operand, alpha: Scalar) -> ir.Value:
     if is_bool(c.element):
         return c.map(op("or"), lhs, _scaled_bool(rhs, alpha))
-    check_fits(alpha, opmath(c.element))
+    check_fits(alpha, c.element)
     return c.map(lambda x, y: b.elementwise("add", x, scaled(y, alpha)), lhs, rhs)
 
 
@@ -142,7 +142,7 @@ def sub(c: Conversion, lhs: ir.Value, rhs: Operand, alpha: Scalar) -> ir.Value:
 def _check_subtraction(c: Conversion, lhs: ir.Value, rhs: Operand, alpha: Scalar) -> None:
     if is_bool(element_of(lhs)) or (is_bool(element_of(rhs)) if isinstance(rhs, ir.Value) else isinstance(rhs, bool)):
         raise NotConverted("subtraction of bools, which is an error")
-    check_fits(alpha, opmath(c.element))
+    check_fits(alpha, c.element)
 
 
 @converts("aten.rsub.Tensor", "aten.rsub.Scalar")
