@@ -42,7 +42,9 @@ def scalar(element: ir.Type, value: float | int | bool) -> ir.Attribute:
         if element.width == 1:
             return ir.IntegerAttr.get(element, bool(value))
         number, unsigned = int(value) % (1 << element.width), element.is_unsigned
-        return ir.IntegerAttr.get(element, number if unsigned or not number >> (element.width - 1) else number - (1 << element.width))
+        return ir.IntegerAttr.get(
+            element, number if unsigned or not number >> (element.width - 1) else number - (1 << element.width)
+        )
     return ir.FloatAttr.get(element, float(value))
 
 

@@ -1,4 +1,4 @@
-"""Errors of the user's are eager's, with nothing else on stderr; results of ATen calls have ATen's types; statistics are updated."""
+"""Errors are eager's, with nothing else on stderr; results of ATen calls have ATen's types; statistics are updated."""
 
 from __future__ import annotations
 
@@ -157,7 +157,9 @@ def test_running_statistics(kind: Any, shape: tuple[int, ...], training: bool, m
                     compiled(x)
                 return
             with warnings.catch_warnings():
-                warnings.simplefilter("error" if momentum else "ignore")  # the mean over all calls needs a number: eager
+                warnings.simplefilter(
+                    "error" if momentum else "ignore"
+                )  # the mean over all calls needs a number: eager
                 torch.testing.assert_close(compiled(x), expected)
     for key, value in eager.state_dict().items():
         torch.testing.assert_close(ours.state_dict()[key], value)

@@ -38,7 +38,7 @@ def test_random_arithmetic_at_the_extremes(dtype: torch.dtype) -> None:
         x, y = extremes(rng, dtype), extremes(rng, dtype)
         k = rng.choice(numbers)
         k = k if divides(0, (k + 2 ** (limits.bits - 1)) % 2**limits.bits - 2 ** (limits.bits - 1), dtype) else 3
-        shift = rng.choice([0, 1, limits.bits - 1, limits.bits, 63, 64, 127, *([-1] if limits.min else [])])
+        shift: int = rng.choice([0, 1, limits.bits - 1, limits.bits, 63, 64, 127, *([-1] if limits.min else [])])
         shifts = torch.tensor([rng.choice([0, 1, 3, limits.bits - 1, limits.bits, 127]) for _ in x], dtype=dtype)
 
         def divisions(x: Tensor) -> list[Tensor]:
@@ -47,7 +47,21 @@ def test_random_arithmetic_at_the_extremes(dtype: torch.dtype) -> None:
         def rest(x: Tensor, y: Tensor, s: Tensor) -> list[Tensor]:
             wrapped = [x + k, x * k, x - k, x < k, x == k, x & k]  # noqa: B023
             shifted = [x << s, x >> s, x << shift, x >> shift]  # noqa: B023
-            return [*wrapped, *shifted, x + y, x - y, x * y, x.abs(), -x, ~x, x.sign(), x**3, x.relu(), x.sum(), x.prod()]
+            return [
+                *wrapped,
+                *shifted,
+                x + y,
+                x - y,
+                x * y,
+                x.abs(),
+                -x,
+                ~x,
+                x.sign(),
+                x**3,
+                x.relu(),
+                x.sum(),
+                x.prod(),
+            ]
 
         same_bits(divisions, x)
         same_bits(rest, x, y, shifts)
@@ -108,7 +122,12 @@ def test_numbers_that_do_not_fit(dtype: torch.dtype) -> None:
 
 def test_bools_are_not_subtracted() -> None:
     x = torch.arange(4)
-    for fn in (lambda x: x - (x > 1), lambda x: (x > 1) - x, lambda x: (x > 1) - (x > 2), lambda x: torch.rsub(x, x > 1)):
+    for fn in (
+        lambda x: x - (x > 1),
+        lambda x: (x > 1) - x,
+        lambda x: (x > 1) - (x > 2),
+        lambda x: torch.rsub(x, x > 1),
+    ):
         same_bits(fn, x, compiled=False)
 
 

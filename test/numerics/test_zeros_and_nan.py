@@ -1,7 +1,7 @@
 """Which zero and which NaN the extremes give: the left of two zeros, as PyTorch's scalar code; NaN wherever eager has it.
 
-Where PyTorch's own answer depends on the size (its vector code gives the right zero in `maximum`, and any zero of a long row), only
-sizes below a vector are compared.
+Where PyTorch's own answer depends on the size (its vector code gives the right zero in `maximum`, and any zero of a long row),
+only sizes below a vector are compared.
 """
 
 from __future__ import annotations
@@ -27,7 +27,13 @@ def special(rng: random.Random, pool: tuple[float, ...], shape: tuple[int, ...],
 
 
 def pairs(x: Tensor, y: Tensor) -> list[Tensor]:
-    return [torch.maximum(x, y), torch.minimum(x, y), torch.clamp(x, min=y), torch.clamp(x, max=y), torch.clamp(x, y, y)]
+    return [
+        torch.maximum(x, y),
+        torch.minimum(x, y),
+        torch.clamp(x, min=y),
+        torch.clamp(x, max=y),
+        torch.clamp(x, y, y),
+    ]
 
 
 def signed(x: Tensor, y: Tensor) -> list[Tensor]:
@@ -64,7 +70,9 @@ def test_random_zeros_and_nan(dtype: torch.dtype, pool: tuple[float, ...]) -> No
 def test_nan_of_long_rows(dtype: torch.dtype) -> None:
     rng = random.Random(str(dtype))
     for pool in ((NAN, 1.0, -1.0), (INF, -INF, NAN), (1.0, 2.0)):
-        same_bits(lambda x: (x.amax(1), x.amin(1), x.argmax(1), *x.min(1), x.amax()), special(rng, pool, (3, 70), dtype))
+        same_bits(
+            lambda x: (x.amax(1), x.amin(1), x.argmax(1), *x.min(1), x.amax()), special(rng, pool, (3, 70), dtype)
+        )
         same_bits(pairs, special(rng, pool, (70,), dtype), special(rng, pool, (70,), dtype))
 
 

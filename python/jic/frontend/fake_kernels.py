@@ -1,7 +1,7 @@
 """PyTorch's fake kernels as a capture needs them: silent about errors that are the user's, and right about what ATen gives.
 
-An error that a fake kernel finds is logged by PyTorch as a page of traceback; eager then raises it, with its own message. And some fake
-kernels give other dtypes or shapes than the CPU's kernels do (`benchmarks/opinfo_metadata.py` looks for them).
+An error that a fake kernel finds is logged by PyTorch as a page of traceback; eager then raises it, with its own message.
+And some fake kernels give other dtypes or shapes than the CPU's kernels do (`benchmarks/opinfo_metadata.py` looks for them).
 """
 
 from __future__ import annotations
@@ -39,7 +39,18 @@ _BAGS = (aten._embedding_bag.default, aten._embedding_bag_forward_only.default)
 _MIXED = tuple(
     getattr(aten, f"{name}_backward").default
     for name in (
-        *("threshold", "mish", "log_sigmoid", "gelu", "hardsigmoid", "hardswish", "hardtanh", "elu", "silu", "softplus"),
+        *(
+            "threshold",
+            "mish",
+            "log_sigmoid",
+            "gelu",
+            "hardsigmoid",
+            "hardswish",
+            "hardtanh",
+            "elu",
+            "silu",
+            "softplus",
+        ),
         *("leaky_relu", "sigmoid", "tanh", "hardshrink", "softshrink"),
     )
 )
