@@ -68,7 +68,7 @@ def _hasattr(interpreter: Interpreter, owner: Any, name: str) -> bool:
 
 
 def _callable(interpreter: Interpreter, value: Any) -> bool:
-    interpreter.context.outer.type_of(value)
+    interpreter.context.outer.object(value)
     return callable(value)
 
 
