@@ -1,7 +1,7 @@
 """Where the fake kernels of PyTorch's operators disagree with its CPU kernels about dtypes and shapes.
 
-A captured graph's types come from the fake kernels. Runs PyTorch's OpInfo samples, checks every ATen call in them, and prints each
-op that gives something else once a dtype.
+A captured graph's types come from the fake kernels. Runs PyTorch's OpInfo samples, checks every ATen call in them, and prints
+each op that gives something else once a dtype.
 
     python benchmarks/opinfo_metadata.py --dtypes bfloat16 float16 --samples 6
 """

@@ -94,7 +94,8 @@ UNARY: dict[str, Callable[[Array], Array]] = {
 BINARY: dict[str, Callable[[Array, Array], Array]] = {
     "add": np.add, "sub": np.subtract, "mul": np.multiply, "div": _div, "rem": _rem, "mod": _mod, "pow": _pow,
     "maximum": _extreme(np.greater), "minimum": _extreme(np.less), "atan2": _wide(np.arctan2),
-    "and": np.bitwise_and, "or": np.bitwise_or, "xor": np.bitwise_xor, "shl": _shift(np.left_shift), "shr": _shift(np.right_shift),
+    "and": np.bitwise_and, "or": np.bitwise_or, "xor": np.bitwise_xor,
+    "shl": _shift(np.left_shift), "shr": _shift(np.right_shift),
 }  # fmt: skip
 COMPARE = {
     "eq": np.equal, "ne": np.not_equal, "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal,
