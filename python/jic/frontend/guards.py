@@ -29,7 +29,11 @@ class _Absent:
         return "<absent>"
 
 
-ABSENT = _Absent()
+class _Fetched:
+    """A tensor, whichever it was."""
+
+
+ABSENT, FETCHED = _Absent(), _Fetched()
 _SCALARS = (int, float, bool, complex, str, bytes, type(None), torch.device, range)
 
 
@@ -144,6 +148,8 @@ def unchanged(before: Any, now: Any, fetched: bool = True) -> bool:
         return before.tensor is now
     if before is now:
         return True
+    if before is FETCHED:
+        return isinstance(now, torch.Tensor)
     if isinstance(before, torch.Tensor):
         return fetched and isinstance(now, torch.Tensor)
     if type(before) is not type(now) or not by_value(before):

@@ -59,8 +59,6 @@ class Attributes:
             if _is_users(hook):
                 self.outer.object(owner)
                 return self.interpreter.call(hook, [owner, name], {}, None)
-            if hook is not object.__getattribute__:  # of a class written in C
-                return getattr(owner, name)
             return self.stored(owner, name)
         except AttributeError:
             return self._missing(owner, name)
@@ -88,7 +86,9 @@ class Attributes:
             return self._cached(owner, name, found)
         if found is not ABSENT:
             return self._described(owner, found)
-        return object.__getattribute__(owner, name)  # its message is Python's
+        if self.outer.class_attribute(class_, "__getattr__") is ABSENT:
+            return getattr(owner, name)  # its message is Python's; or the class, written in C, has attributes of its own kind
+        return object.__getattribute__(owner, name)
 
     def registered(self, module: torch.nn.Module, name: str) -> Any:
         """`torch.nn.Module.__getattr__(module, name)`: a parameter, buffer or submodule."""

@@ -307,7 +307,9 @@ class Interpreter:
                 outer.whole(hooks)
             if hooks:
                 return self._unseen(module, args, kwargs)
-        if outer.class_attribute(type(module), "__call__") is not torch.nn.Module.__call__ or _replaced():
+        if _replaced():
+            raise Unsupported("torch.nn.Module.__call__ is replaced, which torch's tracer does not see")
+        if outer.class_attribute(type(module), "__call__") is not torch.nn.Module.__call__:
             return self._unseen(module, args, kwargs)
         layer = library.find_module(module)
         if layer is not None and args and isinstance(args[0], torch.Tensor):

@@ -119,7 +119,7 @@ def _of_environment(interpreter: Interpreter, method: types.MethodType, args: An
 def _tells_of_torch(function: Any) -> bool:
     name = function.__name__
     return (
-        name.startswith(("get_", "is_", "are_"))
+        (name.startswith(("get_", "is_", "are_")) or name.endswith("_enabled"))
         and name not in _OF_THE_TRACE
         and str(getattr(function, "__module__", "")).partition(".")[0] == "torch"
     )
