@@ -63,10 +63,11 @@ class Interpreter:
         return ""
 
     def _variables(self) -> Iterator[tuple[Place, Any]]:
-        """All variables of the functions that are being interpreted."""
+        """All variables of the functions that are being interpreted: what code may still read."""
         for frame in self.frames:
             for name, value in frame.variables.items():
-                yield Place("var", frame, name), value
+                if name != RETURN:
+                    yield Place("var", frame, name), value
             for cell in frame.cells.values():
                 yield Place("cell", cell), Place("cell", cell).read()
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from .branches import select
-from .context import Region, ops, storage_of
+from .context import Known, ops, storage_of
 from .errors import Again, Unsupported
 from .flow import NEXT, Flow
 from .journal import UNDEFINED, Place
@@ -59,7 +59,7 @@ class Plan:
         carried: places and the specs of their values.
         steps: ints that grow by a constant each step.
         lists: lists that grow.
-        written: tensors from outside that the body writes to.
+        known: of its region; the tensors from outside that the body writes to.
         exits: the kinds of flow by which the loop may be left early.
         starts: the types that initial values are converted to, since steps give them.
     """
@@ -67,16 +67,21 @@ class Plan:
     carried: dict[Place, Spec] = field(default_factory=dict)
     steps: dict[Place, int] = field(default_factory=dict)
     lists: dict[Place, _Growth] = field(default_factory=dict)
-    written: list[torch.Tensor] = field(default_factory=list)
+    known: Known | None = None
     exits: frozenset[str] = frozenset()
     starts: dict[Place, Spec] = field(default_factory=dict)
     not_steps: set[Place] = field(default_factory=set)
+
+    @property
+    def written(self) -> list[torch.Tensor]:
+        return [] if self.known is None else self.known.written
 
 
 class Attempt:
     def __init__(self, loop: Loop, plan: Plan) -> None:
         self.loop, self.plan, self.context = loop, plan, loop.context
-        self.region = Region(loop.what, self.context.next_serial())
+        self.region = self.context.open_region(loop.what, plan.known)
+        plan.known = self.region.known
         self.mark, self.journal = self.context.mark(), self.context.journal.mark
         self.depth = len(self.context.regions)
         self.learned = False
@@ -234,7 +239,9 @@ class Attempt:
             context.journal.write(place, self.now[place])
         for place, growth in plan.lists.items():
             self._enter_list(place, growth, values, number)
-        region.versions = {id(t): (t, next(values)) for t in plan.written}
+        region.replace_nothing()
+        for tensor in plan.written:
+            region.replace(tensor, next(values))
 
     def _enter_list(self, place: Place, growth: _Growth, values: Any, number: Scalar) -> None:
         buffers = tuple(tuple(next(values) for _ in buffer_specs(spec)) for spec in growth.items)
@@ -400,11 +407,12 @@ class Attempt:
         for before, after, result in zip(self.initial, self.following, results, strict=False):
             if after is None or not isinstance(before, torch.Tensor):
                 continue
-            step = {storage_of(after), *map(storage_of, context.origins(after))}
+            step = {storage_of(after), *context.origins(after)}
             if not surely_runs or step & entered:
-                context.may_be(result, self.initial if step & entered else [before])
-            if not context.made_in(after, self.region) and storage_of(after) not in entered:
-                context.may_be(result, [after])
+                sources = [t for t in self.initial if isinstance(t, torch.Tensor)] if step & entered else [before]
+                context.may_be(result, sources, self.region)
+            if storage_of(after) not in entered:
+                context.may_be(result, [after], self.region)
 
     def _note_numbers(self) -> None:
         plan = self.plan

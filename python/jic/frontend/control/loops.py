@@ -55,11 +55,8 @@ class Loop:
             try:
                 return attempt.run()
             except Again:
-                found = attempt.region.written
                 attempt.abandon()
-                if found:
-                    plan.written += found
-                elif not attempt.learned:
+                if not (attempt.region.written or attempt.learned):
                     raise  # an outer region's business
             except BaseException:
                 attempt.abandon()
