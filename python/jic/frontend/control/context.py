@@ -265,7 +265,10 @@ class Context:
         new: list[int] = []
         old: list[int] = []
         for source in sources:
-            (new if self.made_in(source, region) else old).append(self._memory(source))
+            if self.made_in(source, region):
+                new.append(storage_of(source))
+            else:
+                old.append(self._memory(source))
         self._identities.add(storage_of(result), old, new)
 
     def origins(self, tensor: torch.Tensor) -> set[int]:
