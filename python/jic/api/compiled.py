@@ -14,7 +14,8 @@ import torch
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
-from ..errors import FallbackError, JicError
+from .. import budget
+from ..errors import BudgetError, FallbackError, JicError
 from ..frontend import Reason, Traced, trace
 from ..frontend.trace import ONE_AT_A_TIME, FunctionRaised
 from ..runtime import ArtifactCache, Bailout, Dispatcher, Program
@@ -95,7 +96,8 @@ class CompiledFunction(Dispatcher):
         entry = Entry(signature_text(args, kwargs))
         request = calls.Request.of(self.fn, args, kwargs)
         try:
-            function = self._compile(entry, request)
+            with budget.limited(self.config.max_compile_seconds):
+                function = self._compile(entry, request)
         except FunctionRaised as error:  # eager raises the same error, and it is eager's
             failure = error
             return lambda *a, **k: self._raised(self.fn(*a, **k), entry, request, failure)
@@ -112,7 +114,7 @@ class CompiledFunction(Dispatcher):
                 f"{len(self.entries)} signatures are compiled already", hint="raise JitConfig.recompile_limit"
             )
         start = time.perf_counter()
-        entry.traced = traced = trace(request.fn, request.args, request.kwargs)
+        entry.traced = traced = trace(request.fn, request.args, request.kwargs, self.config.max_trace_ops)
         entry.trace_seconds = time.perf_counter() - start
         entry.reasons.extend(traced.reasons)
         if self.config.target_device == "vulkan":
@@ -155,7 +157,7 @@ class CompiledFunction(Dispatcher):
         """The call with one loop run eagerly, if that is what cannot be compiled."""
         from .parts import parts_of
 
-        if self.strict or self.config.target_device != "cpu":
+        if self.strict or self.config.target_device != "cpu" or isinstance(error, BudgetError):
             return None
         config = replace(self.config, recompile_limit=min(self.config.recompile_limit, _PART_LIMIT))
         try:

@@ -131,7 +131,7 @@ class _Attempt:
         context.move(moved_from, middle)  # the tensors of the then branch's numbers belong there
         for pair in (pair for join in joins for pair in join.pairs):
             right.extend(leaves(pair.spec, pair.b))
-        results = self._close(middle, left, right)
+        results = self._close(middle, self._as_left(left, tensors_1), self._as_left(right, tensors_2))
         context.regions.pop()
         context.journal.undo(self.journal)
         values = iter(results)
@@ -241,12 +241,20 @@ class _Attempt:
         check_tensor_leaves(spec)
         return spec
 
+    def _as_left(self, values: list[torch.Tensor | None], written: list[torch.Tensor]) -> list[torch.Tensor | None]:
+        """The tensors of a branch at its end: a value may be one that it wrote to."""
+        for tensor, copy in zip(self.written, written, strict=True):
+            self.region.replace(tensor, copy)
+        found = [self.context.swapped(t) for t in values]
+        self.region.replace_nothing()
+        return found
+
     def _close(
         self, middle: Any, left: list[torch.Tensor | None], right: list[torch.Tensor | None]
     ) -> list[torch.Tensor]:
         """The results of the `if`; puts the then branch's values into the marker that ends it."""
         context = self.context
-        results = ops.if_end([context.swapped(t) for t in right], [context.swapped(t) for t in left])
+        results = ops.if_end(right, left)
         end = context.last_node(ops.if_end.default)
         middle.args = (list(end.args[1]),)
         return results

@@ -11,16 +11,19 @@ from torch.fx import Node
 from torch.fx.experimental.proxy_tensor import get_proxy_mode
 from torch.utils.weak import WeakTensorKeyDictionary
 
+from ... import budget
+from ...errors import BudgetError
 from . import markers  # noqa: F401  (defines the ops)
-from .errors import Again, Unsupported
+from .errors import Again, OverBudget, Unsupported
 from .identity import Identities
 from .journal import Journal, Place
 from .scalar import Scalar, to_bool
 from .values import Maybe, Poison, tensors_of
 
 ops = torch.ops.jic
+DEFAULT_CALLS = 1 << 15
+_CALLS_A_LOOK = 16  # calls between two looks at the clock
 _BAIL = "<bail>"
-_LIMIT = 1 << 15  # torch calls that a trace may hold
 
 
 def storage_of(tensor: torch.Tensor) -> int:
@@ -113,13 +116,14 @@ class Context:
         self.names = _Names()
         self.names.variables[_BAIL] = False
         self.messages: list[str] = []
-        self.calls = 0
+        self.calls = 0  # of torch, so far
+        self.max_calls = DEFAULT_CALLS
         self.stand_in = stand_in
         self._serial = 0
         self._fresh: dict[int, tuple[int, Any]] = {}
         self._views: dict[int, tuple[Region, torch.Tensor]] = {}  # by id: the region that a view was made in
         self._parts: dict[int, int] = {}  # memory of a computed slice → of what it is a view of
-        self._identities = Identities()
+        self.identities = Identities()
         self._inputs: set[int] = set()
         self._homes: dict[int, tuple[Region | None, torch.Tensor]] = {}
 
@@ -255,7 +259,7 @@ class Context:
     def part(self, result: torch.Tensor, whole: torch.Tensor) -> torch.Tensor:
         """Note that `result`, which was computed, is to the user a view of `whole`. Returns it."""
         self.made(result)
-        self._parts[storage_of(result)] = self._memory(whole)
+        self._parts[storage_of(result)] = self.memory(whole)
         if self.regions:
             self._views[id(result)] = (self.regions[-1], result)
         return result
@@ -268,16 +272,16 @@ class Context:
             if self.made_in(source, region):
                 new.append(storage_of(source))
             else:
-                old.append(self._memory(source))
-        self._identities.add(storage_of(result), old, new)
+                old.append(self.memory(source))
+        self.identities.add(storage_of(result), old, new)
 
     def origins(self, tensor: torch.Tensor) -> set[int]:
         """The memory of the tensors that `tensor`, which came out of a region, may be."""
-        return self._identities.origins(storage_of(tensor))
+        return self.identities.origins(storage_of(tensor))
 
     def is_copy(self, tensor: torch.Tensor) -> bool:
         """Whether `tensor` is, or may be, another tensor or a part of one in eager: it has memory of its own here."""
-        return self._identities.is_copy(storage_of(tensor)) or self._memory(tensor) != storage_of(tensor)
+        return self.identities.is_copy(storage_of(tensor)) or self.memory(tensor) != storage_of(tensor)
 
     def made_in(self, tensor: torch.Tensor, region: Region) -> bool:
         """Whether `tensor` is a new one of `region`."""
@@ -286,17 +290,18 @@ class Context:
 
     def _check_identity(self, tensor: torch.Tensor) -> None:
         """A write to a tensor that may or may not be another one, which somebody sees, cannot be expressed."""
-        others = self._identities.related(self._memory(tensor))
+        others = self.identities.related(self.memory(tensor))
         if not others:
             return
         seen = not others.isdisjoint(self._inputs) or any(other not in self._homes for other in others)
-        if seen or any(self._memory(t) in others for _, value in self.variables() for t in tensors_of(value)):
+        if seen or any(self.memory(t) in others for _, value in self.variables() for t in tensors_of(value)):
             raise Unsupported(
                 "a tensor is written to in place that a loop or branch may have left as another tensor",
                 hint="clone() it before the loop or branch, or compute a new value",
             )
 
-    def _memory(self, tensor: torch.Tensor) -> int:
+    def memory(self, tensor: torch.Tensor) -> int:
+        """Which memory `tensor` has to the user."""
         key = storage_of(tensor)
         return self._parts.get(key, key)
 
@@ -324,7 +329,7 @@ class Context:
     def writes(self, tensor: torch.Tensor) -> None:
         """`tensor` (no stand-in) is about to be written to."""
         self._check_write(tensor)
-        if self._identities:
+        if self.identities:
             self._check_identity(tensor)
 
     def _check_write(self, tensor: torch.Tensor) -> None:
@@ -333,7 +338,7 @@ class Context:
         here = self.regions[-1]
         if id(tensor) in here.versions:
             return
-        key = self._memory(tensor)
+        key = self.memory(tensor)
         home, root = self._homes.get(key, (None, tensor))
         if home is here:
             if key in here.carried:
@@ -369,6 +374,10 @@ class Context:
             known.written[:] = alive
         return Region(what, self.next_serial(), known)
 
+    def is_used(self, tensor: torch.Tensor) -> bool:
+        """Whether something in the graph so far uses `tensor`."""
+        return bool(self._tracker()[tensor].proxy.node.users)
+
     def _is_alive(self, tensor: torch.Tensor) -> bool:
         """Whether the graph still has what made `tensor`."""
         tracker = self._tracker()
@@ -387,12 +396,24 @@ class Context:
         return key in self._homes and self._homes[key][0] is region and key not in self._inputs
 
     def count_call(self) -> None:
+        """A call of torch is about to be traced.
+
+        Raises:
+            OverBudget: there are more than there may be, or it takes too long.
+        """
         self.calls += 1
-        if self.calls > _LIMIT:
-            raise Unsupported(
-                f"the function makes more than {_LIMIT} calls of torch while it is traced",
-                hint="a loop that unrolls is too long: see the notes for why it was not compiled as a loop",
+        if self.calls > self.max_calls:
+            error = BudgetError(
+                f"the function makes more than {self.max_calls} calls of torch while it is traced",
+                hint="raise JitConfig.max_trace_ops; the notes of jic.explain say which loops were unrolled, and why",
+                location=self.location(),
             )
+            raise OverBudget(error)
+        if self.calls % _CALLS_A_LOOK == 0:
+            try:
+                budget.check("tracing", self.location())
+            except BudgetError as error:
+                raise OverBudget(error) from None
 
     # ---- rows of tensors at run-time indices ----
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch.fx import Node
 
 from .branches import select
 from .context import Known, ops, storage_of
@@ -14,6 +15,7 @@ from .errors import Again, Unsupported
 from .flow import NEXT, Flow
 from .journal import UNDEFINED, Place
 from .lists import Segment, buffer_specs
+from .rotation import are_apart, rotation_of
 from .scalar import LIMIT, Scalar, check_limit, constant, is_number, to_bool
 from .values import (
     Mismatch,
@@ -92,6 +94,7 @@ class Attempt:
         self.initial: list[Any] = []
         self.following: list[Any] = []
         self.entered: dict[Place, list[torch.Tensor]] = {}
+        self.rotation: dict[int, int] = {}  # carried values that change places: whose first tensor each is in the end
         self.always = False
         self.tested: set[Place] = set()  # places that the test changes
         self.now: dict[Place, Any] = {}  # of ints that grow by a constant
@@ -118,6 +121,7 @@ class Attempt:
         total = count.tensor if isinstance(count, Scalar) else constant(count)  # type: ignore[arg-type]
         inits = self._inits()
         index, *carried = ops.loop_begin(total, inits)
+        begin = context.mark()
         context.regions.append(self.region)
         last = count - 1 if isinstance(count, int) else LIMIT
         number = Scalar(int, index, (0, max(0, last)))
@@ -127,7 +131,11 @@ class Attempt:
         if exits:
             self.plan.exits = frozenset(exits)
             self.again()
-        results = ops.loop_end([context.swapped(t) for t in self._next(number)])
+        following = self._next(number)
+        if self.region.changed:
+            self._see_rotation(count, begin)
+        self._no_aliases(following)
+        results = ops.loop_end([context.swapped(t) for t in following])
         self._note_numbers()
         self._leave(results, count)
         return NEXT
@@ -156,6 +164,7 @@ class Attempt:
             raise Unsupported(f"{loop.what} never runs")
         condition = goes_on.tensor if isinstance(goes_on, Scalar) else constant(goes_on)
         handed = [number.tensor, code.tensor, *self._next(number, at_test=True)]
+        self._no_aliases(handed[2:])
         values = ops.while_cond(condition, [context.swapped(t) for t in handed])
         number, code, carried = self._header(values)
         self._enter(carried, number, again=True)
@@ -166,6 +175,7 @@ class Attempt:
             self.again()
         new_code = flow.code.tensor if isinstance(flow.code, Scalar) else constant(flow.code)
         following = [(number + 1).tensor, new_code, *self._next(number)]
+        self._no_aliases(following[2:])
         results = ops.while_end([context.swapped(t) for t in following])
         number, code, results = self._header(results, tested=False)
         self._note_numbers()
@@ -303,8 +313,29 @@ class Attempt:
             found += self._next_list(place, growth, number, at_test)
         for tensor in plan.written:
             found.append(self.region.versions[id(tensor)][1])
-        self._no_aliases(found)
         return found
+
+    def _see_rotation(self, count: int | Scalar | None, begin: Node) -> None:
+        """Find the carried tensors that change places."""
+        if not isinstance(count, int):
+            return
+        entered = [t for tensors in self.entered.values() for t in tensors]
+        found = rotation_of(entered, self.following, self.region.changed, count)
+        body: list[Node] = []
+        node = begin.next
+        while node.op != "root":
+            body.append(node)
+            node = node.next
+        first = [self.initial[i] for i in found]
+        # An earlier try, in which they were not carried, wrote to them as to tensors from outside.
+        stale = {id(t) for t in first if id(t) in self.region.versions}
+        if any(self.context.is_used(self.region.versions[key][1]) for key in stale):
+            return
+        if found and are_apart(self.context, first, body):
+            if stale:
+                self.plan.written[:] = [t for t in self.plan.written if id(t) not in stale]
+                self.again()
+            self.rotation = found
 
     def _learn(self, place: Place, before: Any, after: Any) -> None:
         """`place` had value `before` when the loop began and has `after` after a step."""
@@ -404,7 +435,9 @@ class Attempt:
         context, count = self.context, self.loop.trip_count
         surely_runs = isinstance(count, int) and count > 0 and not self.plan.exits
         entered = {storage_of(t) for tensors in self.entered.values() for t in tensors}
-        for before, after, result in zip(self.initial, self.following, results, strict=False):
+        for i, (before, after, result) in enumerate(zip(self.initial, self.following, results, strict=False)):
+            if i in self.rotation:
+                continue
             if after is None or not isinstance(before, torch.Tensor):
                 continue
             step = {storage_of(after), *context.origins(after)}
@@ -424,8 +457,10 @@ class Attempt:
         written = {storage_of(self.region.versions[id(t)][1]) for t in self.plan.written}
         own = [storage_of(t) for t in tensors]
         others = own[: len(own) - len(self.plan.written)]
-        if self.region.changed:
-            self._only_one_sees(tensors[: len(others)])
+        entered = [t for leaves in self.entered.values() for t in leaves]
+        rotating = {storage_of(entered[i]) for i in self.rotation}
+        if not self.region.changed <= rotating:
+            self._only_one_sees([t for t in tensors[: len(others)] if storage_of(t) not in rotating], rotating)
         if any(storage in written for storage in others):
             raise Unsupported(
                 f"{self.loop.what} writes to a tensor in place and carries a view of it", hint="clone() the view"
@@ -444,7 +479,9 @@ class Attempt:
         for tensor in results:
             context.made(tensor)
         self._note_origins(results)
-        values = iter(results)
+        for i, first in self.rotation.items():
+            context.write_back(self.initial[first], results[i])
+        values = iter([self.initial[self.rotation[i]] if i in self.rotation else r for i, r in enumerate(results)])
         for place, spec in plan.carried.items():
             context.journal.write(place, rebuild(spec, values, _CARRIED))
         for place, step in plan.steps.items():
@@ -458,10 +495,10 @@ class Attempt:
         for tensor in plan.written:
             context.write_back(tensor, next(values))
 
-    def _only_one_sees(self, following: list[torch.Tensor]) -> None:
+    def _only_one_sees(self, following: list[torch.Tensor], rotating: set[int]) -> None:
         """A variable that is both changed in place and assigned anew: no other value may be that tensor, at any step."""
         context = self.context
-        changed = [p for p in self.plan.carried if self.carried_memory[p] & self.region.changed]
+        changed = [p for p in self.plan.carried if self.carried_memory[p] & (self.region.changed - rotating)]
         first = [t for p in changed for t in tensors_of(self.before[p])]
         memory = {storage_of(t) for t in first}
         others = [
