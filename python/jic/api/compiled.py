@@ -67,6 +67,7 @@ class CompiledFunction(Dispatcher):
         super().__init__(self._miss)
         self.fn, self.config, self.strict = fn, config, strict
         self.entries: list[Entry] = []
+        self._unrolled: set[str] = set()  # loops that the user was told of
         self._lock = threading.RLock()
         directory = {} if config.cache_dir is None else {"directory": config.cache_dir}
         self._cache = ArtifactCache(**directory) if config.enable_caching else None
@@ -117,6 +118,7 @@ class CompiledFunction(Dispatcher):
         entry.traced = traced = trace(request.fn, request.args, request.kwargs, self.config.max_trace_ops)
         entry.trace_seconds = time.perf_counter() - start
         entry.reasons.extend(traced.reasons)
+        self._warn_of_unrolled(traced.unrolled)
         if self.config.target_device == "vulkan":
             from . import vulkan
 
@@ -139,6 +141,14 @@ class CompiledFunction(Dispatcher):
         variant = calls.variant_of(traced, request, program, entry)
         self.add(variant)
         return self  # the variant answers now
+
+    def _warn_of_unrolled(self, loops: list[Reason]) -> None:
+        """Once for each loop."""
+        for loop in loops:
+            if loop.location not in self._unrolled:
+                self._unrolled.add(loop.location)
+                name = getattr(self.fn, "__name__", type(self.fn).__name__)
+                warnings.warn(f"jic: a loop of {name} {loop.why} ({loop.location})", stacklevel=5)
 
     def _raised(self, result: Any, entry: Entry, request: calls.Request, error: FunctionRaised) -> Any:
         """It raised while it was traced, but gave `result` in eager: it does what only real tensors can."""

@@ -85,7 +85,8 @@ def trace(
     _normalise(graph, inputs, outputs, mutations)
     pairs = [(m.input, m.result) for m in mutations]
     key = fingerprint_of(graph, [(o.kind, o.index, o.size, o.stride, o.offset) for o in outputs], pairs)
-    return Traced(graph, inputs, outputs, call.out_spec, pairs, surroundings.guards, key, reasons, call.effects, shared)
+    traced = Traced(graph, inputs, outputs, call.out_spec, pairs, surroundings.guards, key, reasons, call.effects, shared)
+    return replace(traced, unrolled=call.unrolled)
 
 
 def traced_of(graph: GraphModule, names: list[str]) -> Traced:
@@ -127,6 +128,7 @@ class _Call:
         self.out_spec: pytree.TreeSpec = pytree.tree_structure(None)
         self.numbers: set[int] = set()  # the leaves of the result that are run-time numbers
         self.notes: list[tuple[str, str, str]] = []
+        self.unrolled: list[Reason] = []
         self.effects: effects.Effects | None = None
         self.shared = False
         self.interprets = True
@@ -180,6 +182,10 @@ class _Call:
         finally:
             self.unknown = list(recorder.unknown.values())
             self.notes = recorder.interpreter.notes
+            self.unrolled = [
+                Reason("loop", f"was unrolled, into {loop.calls} calls of torch: {loop.why}", loop.location)
+                for loop in recorder.context.unrolling.long()
+            ]
             recorder.context.journal.undo(0)
         return results
 

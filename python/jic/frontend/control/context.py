@@ -18,6 +18,7 @@ from .errors import Again, OverBudget, Unsupported
 from .identity import Identities
 from .journal import Journal, Place
 from .scalar import Scalar, to_bool
+from .unrolling import Unrolling
 from .values import Maybe, Poison, tensors_of
 
 ops = torch.ops.jic
@@ -117,6 +118,7 @@ class Context:
         self.names.variables[_BAIL] = False
         self.messages: list[str] = []
         self.calls = 0  # of torch, so far
+        self.unrolling = Unrolling(lambda: self.calls)
         self.max_calls = DEFAULT_CALLS
         self.stand_in = stand_in
         self._serial = 0
@@ -402,18 +404,19 @@ class Context:
             OverBudget: there are more than there may be, or it takes too long.
         """
         self.calls += 1
-        if self.calls > self.max_calls:
-            error = BudgetError(
-                f"the function makes more than {self.max_calls} calls of torch while it is traced",
-                hint="raise JitConfig.max_trace_ops; the notes of jic.explain say which loops were unrolled, and why",
-                location=self.location(),
-            )
-            raise OverBudget(error)
-        if self.calls % _CALLS_A_LOOK == 0:
-            try:
-                budget.check("tracing", self.location())
-            except BudgetError as error:
-                raise OverBudget(error) from None
+        try:
+            if self.calls > self.max_calls:
+                raise BudgetError(
+                    f"the function makes more than {self.max_calls} calls of torch while it is traced",
+                    hint="raise JitConfig.max_trace_ops",
+                )
+            if self.calls % _CALLS_A_LOOK == 0:
+                budget.check("tracing")
+        except BudgetError as error:
+            loop = self.unrolling.outermost
+            why = f", in a loop that is unrolled: {loop.why}" if loop is not None else ""
+            location = self.location() if loop is None else loop.location
+            raise OverBudget(BudgetError(error.message + why, hint=error.hint, location=location)) from None
 
     # ---- rows of tensors at run-time indices ----
 

@@ -75,10 +75,13 @@ class Interpreter:
         """Give `error` the current line if it has none."""
         error.location = error.location or self.location()
 
-    def note_unrolled(self, what: str, error: Unsupported) -> None:
-        note = (what, f"unrolled: {error.message}" + (f" ({error.hint})" if error.hint else ""), error.location)
+    def note_unrolled(self, what: str, error: Unsupported) -> str:
+        """Note that a loop is unrolled; returns why."""
+        why = error.message + (f" ({error.hint})" if error.hint else "")
+        note = (what, f"unrolled: {why}", error.location)
         if note not in self.notes:
             self.notes.append(note)
+        return why
 
     def run(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The result of `function(*args, **kwargs)`, and the end of the trace.

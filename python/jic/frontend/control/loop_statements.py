@@ -14,7 +14,7 @@ from .errors import Unsupported
 from .expressions import Expressions
 from .flow import NEXT, Flow
 from .frame import Frame
-from .iteration import Iterable, Unrolled, iterable_of
+from .iteration import Iterable, Unroll, Unrolled, iterable_of
 from .loops import Loop, Unstable
 from .scalar import Scalar
 from .sequence import in_sequence
@@ -91,6 +91,7 @@ class LoopStatements:
         stored: set[str],
     ) -> Flow:
         """The flow after a `for` loop, in which `break` is still a break."""
+        why: str | None = None
         if iterable is not None and (iterable.forced or not isinstance(iterable.length, int) or iterable.length > 2):
             mark = self.context.journal.mark, self.context.mark()
             try:
@@ -107,8 +108,11 @@ class LoopStatements:
                 if iterable.forced or not isinstance(iterable.length, int) or error.effect:
                     raise
                 self._forget(mark)
-                self.interpreter.note_unrolled(what, error)
-        return self._unrolled_loop(target, source, step)
+                why = self.interpreter.note_unrolled(what, error)
+        if why is None and (isinstance(source, Unroll) or iterable is not None):  # as asked for, or very short
+            return self._unrolled_loop(target, source, step)
+        with self.context.unrolling.loop(self.frame.location, why):
+            return self._unrolled_loop(target, source, step)
 
     def _compiled_loop(
         self,
@@ -249,9 +253,12 @@ class LoopStatements:
             if isinstance(first, Scalar) or error.effect:
                 raise
             self._forget(mark)
-            self.interpreter.note_unrolled(what, error)
+            why = self.interpreter.note_unrolled(what, error)
         # The condition is Python's own so far: take the steps one by one.
-        return self._after_loop(self._unrolled_while(test, step, what), node.orelse)
+        self.frame.line = first_line
+        with self.context.unrolling.loop(self.frame.location, why):
+            flow = self._unrolled_while(test, step, what)
+        return self._after_loop(flow, node.orelse)
 
     def _python_only_while(
         self, test: Callable[[], Any], step: Callable[[], Flow], mark: tuple[int, Any]
