@@ -12,7 +12,7 @@ from .context import Context, Known, ops
 from .errors import Again, Unsupported
 from .flow import NEXT, Flow, joined
 from .journal import UNDEFINED, Place
-from .scalar import Scalar, interval_of
+from .scalar import Scalar, interval_of, is_number
 from .values import (
     Maybe,
     Mismatch,
@@ -41,10 +41,12 @@ class Unsettled:
     Attributes:
         undefined: those without a value before; with the condition (a Scalar) under which they have one.
         errors: those with a value of another type before.
+        numbers: Python numbers, which stay that for such code; with what they are to other code.
     """
 
     undefined: dict[Place, Scalar] = field(default_factory=dict)
     errors: dict[Place, Unsupported] = field(default_factory=dict)
+    numbers: dict[Place, Any] = field(default_factory=dict)
 
     def settle(self, context: Context) -> None:
         """Code follows that runs in any case."""
@@ -52,6 +54,9 @@ class Unsettled:
             value = place.read()
             if place not in self.errors and not isinstance(value, (Maybe, Poison)) and value is not UNDEFINED:
                 context.journal.write(place, Maybe(value, defined))
+        for place, number in self.numbers.items():
+            if place not in self.errors:
+                context.journal.write(place, number)
         for place, error in self.errors.items():
             context.journal.write(place, Poison(error))
 
@@ -120,7 +125,8 @@ class _Attempt:
         joins: list[_Join] = []
         for place in dict.fromkeys((*changed_1, *changed_2)):
             before = place.read()
-            joins.append(self._join(place, changed_1.get(place, before), changed_2.get(place, before), exits))
+            other = self.unsettled.numbers.get(place, before) if self.unsettled is not None else before
+            joins.append(self._join(place, changed_1.get(place, before), changed_2.get(place, other), exits))
         code = _Join(None, flow_1.code)
         keeps_flow = self.unsettled is not None and flow_1 is NEXT  # where `then` runs the code was 0 before too
         if not keeps_flow:
@@ -140,13 +146,23 @@ class _Attempt:
         for join in joins:
             found = [self._rebuilt(pair, values) for pair in join.pairs]
             if join.place is not None:
-                context.journal.write(join.place, join.value(found))
+                self._give(join, join.value(found))
             elif found:
                 code.whole = found[0]
         if self.unsettled is not None:
             self.unsettled.undefined = self.found.undefined | self.unsettled.undefined
             self.unsettled.errors |= self.found.errors
+            kept = {p: n for p, n in self.unsettled.numbers.items() if all(join.place != p for join in joins)}
+            self.unsettled.numbers = kept | self.found.numbers
         return joined(flow_1, flow_2, flow_2.code if keeps_flow else code.whole)
+
+    def _give(self, join: _Join, value: Any) -> None:
+        """A place its value after the branches."""
+        assert join.place is not None
+        if join.running:
+            self.found.numbers[join.place] = value
+            value = join.whole
+        self.context.journal.write(join.place, value)
 
     def _join(self, place: Place, a: Any, b: Any, exits: tuple[bool, ...]) -> _Join:
         """How the values `a` and `b` of a place become one."""
@@ -181,7 +197,9 @@ class _Attempt:
             self.found.undefined[place] = self.condition
         else:
             try:
-                return self._join_items(place, a, b, guarded=True)
+                join = self._join_items(place, a, b, guarded=True)
+                join.running = is_number(a) and not isinstance(a, Scalar)
+                return join
             except Unsupported as error:
                 if isinstance(a, (Maybe, Poison)) or a is UNDEFINED:
                     raise
@@ -275,12 +293,16 @@ class _Pair:
 
 @dataclass(eq=False)
 class _Join:
-    """How what the branches leave in a place becomes one value: `whole`, with new items at `keys` or, without, all new."""
+    """How what the branches leave in a place becomes one value: `whole`, with new items at `keys` or, without, all new.
+
+    With `running` it stays `whole` for code that runs only if the first branch did.
+    """
 
     place: Place | None
     whole: Any
     pairs: list[_Pair] = field(default_factory=list)
     keys: list[Any] | None = None
+    running: bool = False
 
     def value(self, found: list[Any]) -> Any:
         if self.keys is None:
