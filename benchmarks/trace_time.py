@@ -134,7 +134,10 @@ def main() -> None:
             total = sum(found[s] for s in STAGES)
             rows.append({"program": kind, "steps": steps, "all": total, **found})
             stages = " | ".join(f"{found[s]:.2f}" for s in STAGES)
-            print(f"| {kind} | {steps} | {found['nodes']} | {stages} | {total:.2f} | {total / steps * 1000:.1f} |", flush=True)
+            print(
+                f"| {kind} | {steps} | {found['nodes']} | {stages} | {total:.2f} | {total / steps * 1000:.1f} |",
+                flush=True,
+            )
     if options.json:
         with open(options.json, "w", encoding="utf-8") as file:
             json.dump(rows, file, indent=1)

@@ -152,10 +152,13 @@ MODULES = (Exits, ExitsInPlace, Skips, Breaks, Chains, Helpers, WhileExits, Pair
 
 
 def inputs() -> list[torch.Tensor]:
-    return [torch.randn(3, 5) * scale + shift for scale, shift in ((1, 0), (0.1, 0), (1, 0.7), (1, -0.7), (3, 0), (0.5, 0.1))]
+    return [
+        torch.randn(3, 5) * scale + shift
+        for scale, shift in ((1, 0), (0.1, 0), (1, 0.7), (1, -0.7), (3, 0), (0.5, 0.1))
+    ]
 
 
-@pytest.mark.parametrize("steps", [1, 2, 7, 23])
+@pytest.mark.parametrize("steps", [2, 9])
 @pytest.mark.parametrize("kind", MODULES, ids=lambda k: k.__name__)
 def test_unrolled_branches_are_right(kind: type[Layers], steps: int) -> None:
     module = kind(steps)
@@ -169,7 +172,7 @@ def test_unrolled_branches_are_right(kind: type[Layers], steps: int) -> None:
 def test_the_graph_grows_with_the_steps(kind: type[Layers]) -> None:
     sizes = []
     with torch.no_grad():
-        for steps in (20, 40, 80):
+        for steps in (8, 16, 32):
             sizes.append(len(trace(kind(steps), (torch.rand(3, 5),)).graph_module.graph.nodes))
     a, b, c = sizes
     assert c - b <= 2.2 * (b - a), sizes
@@ -205,7 +208,7 @@ def test_the_work_grows_with_the_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(context.Context, "count_call", counting("calls", context.Context.count_call))
     monkeypatch.setattr(identity.Identities, "_link", counting("links", identity.Identities._link))
     found = []
-    for steps in (20, 40, 80):
+    for steps in (8, 16, 32):
         count.update(dict.fromkeys(count, 0))
         with torch.no_grad():
             trace(Everything(steps), (torch.rand(3, 5),))
@@ -215,13 +218,15 @@ def test_the_work_grows_with_the_steps(monkeypatch: pytest.MonkeyPatch) -> None:
         assert c[name] - b[name] <= 2.2 * (b[name] - a[name]), (name, found)
 
 
-def test_hundreds_of_exits_do_not_nest() -> None:
-    module = Exits(300)
+def test_more_than_a_hundred_exits_do_not_nest() -> None:
+    module = Exits(120)
     with torch.no_grad():
         graph = trace(module, (torch.rand(3, 5),)).graph_module.graph
     depth = deepest = 0
     for node in graph.nodes:
-        depth += {"if_begin": 1, "if_end": -1}.get(str(node.target).split(".")[1] if "jic" in str(node.target) else "", 0)
+        depth += {"if_begin": 1, "if_end": -1}.get(
+            str(node.target).split(".")[1] if "jic" in str(node.target) else "", 0
+        )
         deepest = max(deepest, depth)
     assert deepest <= 3
 

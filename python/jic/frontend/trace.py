@@ -85,7 +85,9 @@ def trace(
     _normalise(graph, inputs, outputs, mutations)
     pairs = [(m.input, m.result) for m in mutations]
     key = fingerprint_of(graph, [(o.kind, o.index, o.size, o.stride, o.offset) for o in outputs], pairs)
-    traced = Traced(graph, inputs, outputs, call.out_spec, pairs, surroundings.guards, key, reasons, call.effects, shared)
+    traced = Traced(
+        graph, inputs, outputs, call.out_spec, pairs, surroundings.guards, key, reasons, call.effects, shared
+    )
     return replace(traced, unrolled=call.unrolled)
 
 

@@ -312,12 +312,11 @@ class Context:
         for region in reversed(self.regions):
             if id(tensor) in region.versions:
                 return region.versions[id(tensor)][1]
-            if region.memory:
-                if storage_of(tensor) in region.memory:
-                    raise Unsupported(
-                        f"a tensor is written to in {region.what} and read there through a view made before it",
-                        hint="make the view inside, or clone() it",
-                    )
+            if region.memory and storage_of(tensor) in region.memory:
+                raise Unsupported(
+                    f"a tensor is written to in {region.what} and read there through a view made before it",
+                    hint="make the view inside, or clone() it",
+                )
         return tensor
 
     def original(self, tensor: Any) -> Any:
