@@ -29,6 +29,7 @@ def program(a, b, f, v, w):
     k, p, items = 3, 0.5, []
 '''
 RESULT = "a, b, f, v, w, k, p, torch.stack([v, *items]).sum(0)"
+EXCHANGED = "# exchanged"
 # Calls take these as (a, b, f, v, w); one signature for all.
 INPUTS = (
     (3, 10, 1.5, (1.0, -2.0, 0.5), (0.0, 0.0, 0.0)),
@@ -40,6 +41,11 @@ INPUTS = (
 @dataclass
 class Source:
     text: str
+
+    @property
+    def is_free(self) -> bool:
+        """Whether it appends, or exchanges vectors that it writes to, wherever that may be."""
+        return "items.append" in self.text or EXCHANGED in self.text
 
     def __repr__(self) -> str:
         return f"\n{self.text}"
@@ -147,7 +153,7 @@ class Writer:
         """Write into one vector what the other holds, and exchange them."""
         a, b = self.pick("v w", "w v").split()
         self.line(depth, f"{a}[1:] = eighths({b}[:-1] * 0.5 + {self.number(0, 3)})")
-        self.line(depth, "v, w = w, v")
+        self.line(depth, f"v, w = w, v  {EXCHANGED}")
 
     def write_append(self, depth: int, inside: bool) -> None:
         """Append in both branches."""

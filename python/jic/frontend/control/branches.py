@@ -263,7 +263,7 @@ class _Attempt:
         """The tensors of a branch at its end: a value may be one that it wrote to."""
         for tensor, copy in zip(self.written, written, strict=True):
             self.region.replace(tensor, copy)
-        found = [self.context.swapped(t) for t in values]
+        found = [None if t is None else self.context.swapped(t) for t in values]
         self.region.replace_nothing()
         return found
 

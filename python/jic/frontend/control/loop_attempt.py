@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch.fx import Node
 
 from .branches import select
-from .context import Known, ops, storage_of
+from .context import ops, storage_of
 from .errors import Again, Unsupported
 from .flow import NEXT, Flow
 from .journal import UNDEFINED, Place
 from .lists import Segment, buffer_specs
-from .rotation import are_apart, rotation_of
+from .loop_memory import LoopMemory
+from .loop_plan import Growth, Plan, Unstable
 from .scalar import LIMIT, Scalar, check_limit, constant, is_number, to_bool
 from .values import (
     Mismatch,
@@ -31,7 +30,6 @@ from .values import (
     same,
     scalars_of,
     spec_of,
-    tensors_of,
     unify,
 )
 
@@ -41,45 +39,7 @@ if TYPE_CHECKING:
 _CARRIED = (-LIMIT, LIMIT)
 
 
-class Unstable(Unsupported):
-    """A value has another type after the first step: if that step is taken out of the loop, the rest may be stable."""
-
-
-@dataclass(eq=False)
-class _Growth:
-    """A list that each step appends to: the specs of the items; with `whole` the items before the loop lie in the buffer too."""
-
-    items: tuple[Spec, ...]
-    whole: bool = False
-
-
-@dataclass(eq=False)
-class Plan:
-    """What is known of a loop, more with each try.
-
-    Attributes:
-        carried: places and the specs of their values.
-        steps: ints that grow by a constant each step.
-        lists: lists that grow.
-        known: of its region; the tensors from outside that the body writes to.
-        exits: the kinds of flow by which the loop may be left early.
-        starts: the types that initial values are converted to, since steps give them.
-    """
-
-    carried: dict[Place, Spec] = field(default_factory=dict)
-    steps: dict[Place, int] = field(default_factory=dict)
-    lists: dict[Place, _Growth] = field(default_factory=dict)
-    known: Known | None = None
-    exits: frozenset[str] = frozenset()
-    starts: dict[Place, Spec] = field(default_factory=dict)
-    not_steps: set[Place] = field(default_factory=set)
-
-    @property
-    def written(self) -> list[torch.Tensor]:
-        return [] if self.known is None else self.known.written
-
-
-class Attempt:
+class Attempt(LoopMemory):
     def __init__(self, loop: Loop, plan: Plan) -> None:
         self.loop, self.plan, self.context = loop, plan, loop.context
         self.region = self.context.open_region(loop.what, plan.known)
@@ -217,7 +177,7 @@ class Attempt:
         found += plan.written
         return [context.swapped(t) for t in found]
 
-    def _buffers(self, growth: _Growth, before: list[Any]) -> list[torch.Tensor]:
+    def _buffers(self, growth: Growth, before: list[Any]) -> list[torch.Tensor]:
         count = self.loop.trip_count
         assert isinstance(count, int)
         extra = len(before) if growth.whole else 0
@@ -253,7 +213,7 @@ class Attempt:
         for tensor in plan.written:
             region.replace(tensor, next(values))
 
-    def _enter_list(self, place: Place, growth: _Growth, values: Any, number: Scalar) -> None:
+    def _enter_list(self, place: Place, growth: Growth, values: Any, number: Scalar) -> None:
         buffers = tuple(tuple(next(values) for _ in buffer_specs(spec)) for spec in growth.items)
         before = self.before[place]
         extra = len(before) if growth.whole else 0
@@ -263,7 +223,7 @@ class Attempt:
         self.segments[place] = segment
         self.context.journal.write(place, [segment] if growth.whole else [*before, segment])
 
-    def _read_list(self, place: Place, growth: _Growth) -> None:
+    def _read_list(self, place: Place, growth: Growth) -> None:
         if len(growth.items) != 1 or not all(conforms(growth.items[0], v) for v in self.before[place]):
             raise Unsupported(
                 f"{self.loop.what} appends to a list and reads it", hint="keep what is read in a variable"
@@ -314,28 +274,6 @@ class Attempt:
         for tensor in plan.written:
             found.append(self.region.versions[id(tensor)][1])
         return found
-
-    def _see_rotation(self, count: int | Scalar | None, begin: Node) -> None:
-        """Find the carried tensors that change places."""
-        if not isinstance(count, int):
-            return
-        entered = [t for tensors in self.entered.values() for t in tensors]
-        found = rotation_of(entered, self.following, self.region.changed, count)
-        body: list[Node] = []
-        node = begin.next
-        while node.op != "root":
-            body.append(node)
-            node = node.next
-        first = [self.initial[i] for i in found]
-        # An earlier try, in which they were not carried, wrote to them as to tensors from outside.
-        stale = {id(t) for t in first if id(t) in self.region.versions}
-        if any(self.context.is_used(self.region.versions[key][1]) for key in stale):
-            return
-        if found and are_apart(self.context, first, body):
-            if stale:
-                self.plan.written[:] = [t for t in self.plan.written if id(t) not in stale]
-                self.again()
-            self.rotation = found
 
     def _learn(self, place: Place, before: Any, after: Any) -> None:
         """`place` had value `before` when the loop began and has `after` after a step."""
@@ -400,7 +338,7 @@ class Attempt:
             if any(s.kind == "maybe" for s in _all(spec)):
                 raise Unsupported("a value that may be undefined is appended to a list")
             specs.append(_numbers_dynamic(spec, item))
-        plan.lists[place] = _Growth(tuple(specs))
+        plan.lists[place] = Growth(tuple(specs))
         self.learned = True
 
     def _unified(self, place: Place, before: Any, after: Any) -> Spec:
@@ -410,7 +348,7 @@ class Attempt:
             raise Unstable(f"{place.text} has another type after a step of {self.loop.what}: {error}") from None
         return spec
 
-    def _next_list(self, place: Place, growth: _Growth, number: Scalar, at_test: bool) -> list[torch.Tensor]:
+    def _next_list(self, place: Place, growth: Growth, number: Scalar, at_test: bool) -> list[torch.Tensor]:
         segment, contents, before = self.segments[place], place.read(), self.before[place]
         kept = 1 if growth.whole else len(before) + 1
         new = contents[kept:]
@@ -430,41 +368,10 @@ class Attempt:
                 found.append(ops.dynamic_update(buffer, self.context.swapped(leaf).unsqueeze(0), row.tensor, 0))
         return found
 
-    def _note_origins(self, results: list[torch.Tensor]) -> None:
-        """Which results may be tensors that were there before: after no step, or if no step assigned them."""
-        context, count = self.context, self.loop.trip_count
-        surely_runs = isinstance(count, int) and count > 0 and not self.plan.exits
-        entered = {storage_of(t) for tensors in self.entered.values() for t in tensors}
-        for i, (before, after, result) in enumerate(zip(self.initial, self.following, results, strict=False)):
-            if i in self.rotation:
-                continue
-            if after is None or not isinstance(before, torch.Tensor):
-                continue
-            step = {storage_of(after), *context.origins(after)}
-            if not surely_runs or step & entered:
-                sources = [t for t in self.initial if isinstance(t, torch.Tensor)] if step & entered else [before]
-                context.may_be(result, sources, self.region)
-            if storage_of(after) not in entered:
-                context.may_be(result, [after], self.region)
-
     def _note_numbers(self) -> None:
         plan = self.plan
         tensors = any(leaf.kind == "tensor" for spec in plan.carried.values() for leaf in leaf_specs(spec))
         self.loop.only_numbers = not (tensors or plan.lists or plan.written)
-
-    def _no_aliases(self, tensors: list[torch.Tensor]) -> None:
-        """Two carried values must not share memory that the body writes to."""
-        written = {storage_of(self.region.versions[id(t)][1]) for t in self.plan.written}
-        own = [storage_of(t) for t in tensors]
-        others = own[: len(own) - len(self.plan.written)]
-        entered = [t for leaves in self.entered.values() for t in leaves]
-        rotating = {storage_of(entered[i]) for i in self.rotation}
-        if not self.region.changed <= rotating:
-            self._only_one_sees([t for t in tensors[: len(others)] if storage_of(t) not in rotating], rotating)
-        if any(storage in written for storage in others):
-            raise Unsupported(
-                f"{self.loop.what} writes to a tensor in place and carries a view of it", hint="clone() the view"
-            )
 
     def _leave(self, results: list[torch.Tensor], steps: Any) -> None:
         """After the loop: give every place its final value."""
@@ -494,29 +401,6 @@ class Attempt:
             context.journal.write(place, [segment] if growth.whole else [*before, segment])
         for tensor in plan.written:
             context.write_back(tensor, next(values))
-
-    def _only_one_sees(self, following: list[torch.Tensor], rotating: set[int]) -> None:
-        """A variable that is both changed in place and assigned anew: no other value may be that tensor, at any step."""
-        context = self.context
-        changed = [p for p in self.plan.carried if self.carried_memory[p] & (self.region.changed - rotating)]
-        first = [t for p in changed for t in tensors_of(self.before[p])]
-        memory = {storage_of(t) for t in first}
-        others = [
-            t for place, value in context.variables() if place not in self.plan.carried for t in tensors_of(value)
-        ] + [t for p in self.plan.carried if p not in changed for t in tensors_of(self.before[p])]
-        outside = self.region_outside
-        seen = len(memory) < len(first) or any(storage_of(t) in memory for t in others)
-        steps = [storage_of(t) for t in following]
-        if (
-            seen
-            or not all(context.is_own(t, outside) for t in first)
-            or len(set(steps)) < len(steps)
-            or not all(context.is_own(t, self.region) for t in following)
-        ):
-            raise Unsupported(
-                f"a variable that {self.loop.what} carries from step to step is changed in place, and assigned anew",
-                hint="use one of both: h = h + x, or h += x on one tensor",
-            )
 
 
 def _both(a: Any, b: Any) -> Any:

@@ -15,7 +15,8 @@ from .context import Context
 from .errors import Again, Unsupported
 from .flow import Flow
 from .journal import Place
-from .loop_attempt import Attempt, Plan, Unstable
+from .loop_attempt import Attempt
+from .loop_plan import Plan, Unstable
 from .scalar import Scalar
 
 __all__ = ["Loop", "Unstable"]
