@@ -87,3 +87,9 @@ class ConfigError(JicError):
     """An invalid configuration value."""
 
     code = "JIC010"
+
+
+class BudgetError(CaptureError):
+    """Compiling takes more operations or time than the configuration allows."""
+
+    code = "JIC011"

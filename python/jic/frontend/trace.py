@@ -26,11 +26,12 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 from torch.utils import _pytree as pytree
 
-from ..errors import CaptureError
+from ..errors import BudgetError, CaptureError
 from . import fake_kernels, locations, randomness
 from .checks import CONSTANTS, check_arguments, check_tensor, check_values, is_constant
 from .control import effects, prune
-from .control.errors import Unsupported
+from .control.context import DEFAULT_CALLS
+from .control.errors import OverBudget, Unsupported
 from .control.interpreter import Interpreter
 from .control.scalar import Scalar
 from .fingerprint import fingerprint_of
@@ -51,13 +52,19 @@ class FunctionRaised(CaptureError):
 
 
 @fake_kernels.corrected()
-def trace(fn: Callable[..., Any], args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Traced:
+def trace(
+    fn: Callable[..., Any],
+    args: tuple[Any, ...] = (),
+    kwargs: dict[str, Any] | None = None,
+    max_ops: int = DEFAULT_CALLS,
+) -> Traced:
     """Capture `fn(*args, **kwargs)`.
 
     Tensors in the pytrees `args` and `kwargs` are inputs; numbers, strings, None and the like are specialised
     constants. The callable runs once, on fake tensors and without gradients; the arguments are not changed.
 
     Raises:
+        BudgetError: it makes more than `max_ops` calls of torch, or takes longer than it may (see jic.budget).
         CaptureError: the call cannot be captured (control flow that depends on data, an argument or result of another
         kind,
             a mutation that cannot be expressed). Running eagerly is right.
@@ -66,6 +73,7 @@ def trace(fn: Callable[..., Any], args: tuple[Any, ...] = (), kwargs: dict[str, 
     leaves, in_spec = pytree.tree_flatten((tuple(args), dict(kwargs or {})))
     check_arguments(leaves, locations.of_function(fn))
     call = _Call(fn, leaves, in_spec)
+    call.max_ops = max_ops
     try:
         with ONE_AT_A_TIME:
             graph, guards = _settled(call)
@@ -83,7 +91,8 @@ def trace(fn: Callable[..., Any], args: tuple[Any, ...] = (), kwargs: dict[str, 
     _normalise(graph, inputs, outputs, mutations)
     pairs = [(m.input, m.result) for m in mutations]
     key = fingerprint_of(graph, [(o.kind, o.index, o.size, o.stride, o.offset) for o in outputs], pairs)
-    return Traced(graph, inputs, outputs, call.out_spec, pairs, guards, key, reasons, call.effects, shared)
+    traced = Traced(graph, inputs, outputs, call.out_spec, pairs, guards, key, reasons, call.effects, shared)
+    return replace(traced, unrolled=call.unrolled)
 
 
 def _check_sizes_kept(graph: GraphModule, mutations: list[Mutation]) -> None:
@@ -134,9 +143,11 @@ class _Call:
         self.out_spec: pytree.TreeSpec = pytree.tree_structure(None)
         self.numbers: set[int] = set()  # the leaves of the result that are run-time numbers
         self.notes: list[tuple[str, str, str]] = []
+        self.unrolled: list[Reason] = []
         self.effects: effects.Effects | None = None
         self.shared = False
         self.interprets = True
+        self.max_ops = DEFAULT_CALLS
         self.failed_at = ""
         self.grad_mode = GradMode(enabled=False, needed=False)
 
@@ -164,6 +175,7 @@ class _Call:
         stand_ins = {id(real): fake for real, fake in zip(self.captured, tensors[count:], strict=True)}
         recorder = Recorder(_Call.forward.__code__, stand_ins, self.grad_mode)
         recorder.context.given(list(tensors))
+        recorder.context.max_calls = self.max_ops
         try:
             with fx_traceback.preserve_node_meta(), recorder, self.grad_mode.seen(list(tensors)):
                 result = self._call(recorder.interpreter, args, kwargs)
@@ -173,6 +185,8 @@ class _Call:
             self.result_leaves = [recorder.result(leaf) for leaf in result_leaves]
             results = [leaf for leaf in self.result_leaves if isinstance(leaf, torch.Tensor)]
             self.shared = any(map(recorder.context.is_copy, results))
+        except OverBudget as error:
+            raise error.error from None
         except Unsupported as error:
             refused = CaptureError(error.message, hint=error.hint, location=error.location)
             refused.outermost = error.outermost
@@ -183,6 +197,10 @@ class _Call:
         finally:
             self.unknown = list(recorder.unknown.values())
             self.notes = recorder.interpreter.notes
+            self.unrolled = [
+                Reason("loop", f"was unrolled, into {loop.calls} calls of torch: {loop.why}", loop.location)
+                for loop in recorder.context.unrolling.long()
+            ]
             recorder.context.journal.undo(0)
         return results
 
@@ -224,6 +242,8 @@ def _run(call: _Call) -> GraphModule:
                 graph = _run_once(call)
                 call.notes = [("interpreter", f"could not follow the function: {error.message}", error.location)]
                 return graph
+        except BudgetError:
+            raise
         except CaptureError:
             if not call.unknown:
                 raise

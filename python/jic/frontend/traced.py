@@ -81,6 +81,7 @@ class Traced:
         fingerprint: equal for graphs that may share a compiled artifact.
         reasons: remarks for `explain`.
         effects: what else the call does, given the whole of what `out_spec` describes; it returns the callable's result.
+        unrolled: loops of which more than a few hundred calls came, as they were unrolled.
         shared: some results are, or may be, views of one tensor or of an input in eager, and are copies here.
     """
 
@@ -94,6 +95,7 @@ class Traced:
     reasons: list[Reason] = field(default_factory=list)
     effects: effects.Effects | None = None
     shared: bool = False
+    unrolled: list[Reason] = field(default_factory=list)
 
     def let_go(self) -> None:
         """Forget the tensors that are fetched at each call: the user may replace them, and they may be large."""

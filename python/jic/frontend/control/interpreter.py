@@ -74,10 +74,11 @@ class Interpreter:
         return ""
 
     def _variables(self) -> Iterator[tuple[Place, Any]]:
-        """All variables of the functions that are being interpreted."""
+        """All variables of the functions that are being interpreted: what code may still read."""
         for frame in self.frames:
             for name, value in frame.variables.items():
-                yield Place("var", frame, name), value
+                if name != RETURN:
+                    yield Place("var", frame, name), value
             for cell in frame.cells.values():
                 yield Place("cell", cell), Place("cell", cell).read()
 
@@ -85,10 +86,13 @@ class Interpreter:
         """Give `error` the current line if it has none."""
         error.location = error.location or self.location()
 
-    def note_unrolled(self, what: str, error: Unsupported) -> None:
-        note = (what, f"unrolled: {error.message}" + (f" ({error.hint})" if error.hint else ""), error.location)
+    def note_unrolled(self, what: str, error: Unsupported) -> str:
+        """Note that a loop is unrolled; returns why."""
+        why = error.message + (f" ({error.hint})" if error.hint else "")
+        note = (what, f"unrolled: {why}", error.location)
         if note not in self.notes:
             self.notes.append(note)
+        return why
 
     def run(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The result of `function(*args, **kwargs)`, and the end of the trace.
