@@ -171,7 +171,8 @@ class Outer:
                 hint="keep them in a tensor, or in a list",
                 effect=True,
             )
-        if _is_open(type(owner)) and not isinstance(owner, torch.nn.Module):
+        own = type(owner).__module__.startswith("jic.")  # as a range with a run-time length
+        if _is_open(type(owner)) and not own and not isinstance(owner, torch.nn.Module):
             self.everything(owner)
 
     def class_attribute(self, class_: type, name: str) -> Any:
