@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch.utils import _pytree as pytree
 
 from ..frontend import Guard as TraceGuard
-from ..frontend import OutputSource, Traced
+from ..frontend import Number, OutputSource, Traced
 from ..runtime import Program, Variant
 from ..runtime import dispatch as d
 
 
 @dataclass(frozen=True)
 class Request:
-    """A call to compile: `fn(*args, **kwargs)`, where a method's `self` (`receiver`) is bound into `fn`."""
+    """A call to compile: `fn(*args, **kwargs)`, where a method's `self` (`receiver`) is bound into `fn`.
+
+    `numbers` are leaves of `(args, kwargs)`, by their places, that are inputs of the program.
+    """
 
     fn: Callable[..., Any]
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     receiver: tuple[Any, ...] = ()
+    numbers: Mapping[int, Number] = field(default_factory=dict)
 
     @staticmethod
     def of(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request:
@@ -35,10 +39,19 @@ class Request:
 
     def arguments(self) -> tuple[d.ArgumentSpec, ...]:
         """What the positional arguments of a call like this one must be."""
-        return (*(d.Same(r) for r in self.receiver), *(d.spec_of(a) for a in self.args))
+        return (*(d.Same(r) for r in self.receiver), *(d.spec_of(a) for a in self._described()[0]))
 
     def keywords(self) -> dict[str, d.ArgumentSpec]:
-        return {k: d.spec_of(v) for k, v in self.kwargs.items()}
+        return {k: d.spec_of(v) for k, v in self._described()[1].items()}
+
+    def _described(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Arguments and keyword arguments, with specs in the places of number inputs."""
+        if not self.numbers:
+            return self.args, self.kwargs
+        leaves, spec = pytree.tree_flatten((self.args, self.kwargs))
+        for place, number in self.numbers.items():
+            leaves[place] = number_spec(number)
+        return pytree.tree_unflatten(leaves, spec)
 
     def without_receiver(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """`function`, which takes no receiver, for calls that have one."""
@@ -54,21 +67,24 @@ def variant_of(traced: Traced, request: Request, program: Program, tag: Any) -> 
     Raises:
         ValueError: an argument that no variant can match.
     """
-    numbers, count = tensor_numbers(request.args, request.kwargs)
+    numbers, count = tensor_numbers(request)
     captured: list[d.Captured] = []
     inputs: list[int] = []
     for source in traced.inputs:
         if source.kind == "argument":
             inputs.append(numbers[source.index])
             continue
-        assert source.tensor is not None
         inputs.append(count + len(captured))
+        if source.number is not None:
+            captured.append(d.Captured(number_spec(source.number), container=source.container, key=source.key))
+            continue
+        assert source.tensor is not None
         spec = replace(d.TensorSpec.of(source.tensor), requires_grad=False)
         if source.container is not None:
             captured.append(d.Captured(spec, container=source.container, key=source.key))
         else:
             captured.append(d.Captured(spec, tensor=source.tensor))
-    result = structure(traced.out_spec, [_result(o, inputs) for o in traced.outputs])
+    result = structure(traced.out_spec, [_result(o, traced, inputs) for o in traced.outputs])
     if traced.effects is not None:
         result = d.Call(traced.effects, (result,))
     return Variant(
@@ -115,12 +131,16 @@ def callable_variant(
     )
 
 
-def tensor_numbers(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[dict[int, int], int]:
-    """Leaf index → number among the tensors of a call, and their count."""
-    leaves = pytree.tree_leaves((args, kwargs))
+def number_spec(number: Number) -> d.NumberSpec:
+    return d.NumberSpec(number.type, number.limit)
+
+
+def tensor_numbers(request: Request) -> tuple[dict[int, int], int]:
+    """Leaf index → number among the tensors (and number inputs) of a call, and their count."""
+    leaves = pytree.tree_leaves((request.args, request.kwargs))
     numbers: dict[int, int] = {}
     for i, leaf in enumerate(leaves):
-        if isinstance(leaf, torch.Tensor):
+        if isinstance(leaf, torch.Tensor) or i in request.numbers:
             numbers[i] = len(numbers)
     return numbers, len(numbers)
 
@@ -138,9 +158,11 @@ def guards_of(guards: list[TraceGuard]) -> list[d.Guard]:
     return found
 
 
-def _result(source: OutputSource, inputs: list[int]) -> d.ResultSpec:
+def _result(source: OutputSource, traced: Traced, inputs: list[int]) -> d.ResultSpec:
     if source.number:
-        return d.Call(torch.Tensor.item, (_result(replace(source, number=False), inputs),))
+        plain = _result(replace(source, number=False), traced, inputs)
+        is_number = source.kind == "input" and traced.inputs[source.index].number is not None
+        return plain if is_number else d.Call(torch.Tensor.item, (plain,))
     if source.kind == "result":
         return d.Output(source.index)
     if source.kind == "input":

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..frontend import Reason
-from .compiled import CompiledFunction, CompiledModule
+from .compiled import CompiledFunction
 from .config import JitConfig
+from .module import CompiledModule
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from ..frontend import Reason, Traced
 from ..frontend.control import backward, regions, structured
 from ..frontend.control.dependence import differentiable_results
 from ..frontend.control.partition import partition
+from ..frontend.numbers import as_tensor
 from ..frontend.trace import ONE_AT_A_TIME, traced_of
 from ..runtime import ArtifactCache, Program
 from .build import build
@@ -125,17 +126,20 @@ class Differentiable:
             else:
                 base = tensors[source.index]
                 at = base.storage_offset() + source.offset
-                found.append(base if source.kind == "input" else base.as_strided(source.size, source.stride, at))
+                value = base if source.kind == "input" else base.as_strided(source.size, source.stride, at)
+                found.append(value.item() if source.number else value)
         result = pytree.tree_unflatten(found, self.traced.out_spec)
         return result if self.traced.effects is None else self.traced.effects(result)
 
     @staticmethod
     def _tensor(source: Any, leaves: list[Any]) -> torch.Tensor:
         if source.kind == "argument":
-            return leaves[source.index]
-        if isinstance(source.container, dict):
-            return source.container[source.key]
-        return source.container.cell_contents if source.container is not None else source.tensor
+            value = leaves[source.index]
+        elif isinstance(source.container, (dict, list)):
+            value = source.container[source.key]
+        else:
+            value = source.container.cell_contents if source.container is not None else source.tensor
+        return as_tensor(value)
 
     def differentiable(self, needed: tuple[bool, ...]) -> list[bool]:
         """For each result of the program if it requires a gradient, as eager's does."""

@@ -96,6 +96,7 @@ class Surroundings:
 
     def _value(self, value: Any, name: str) -> None:
         if isinstance(value, torch.nn.Module):
+            value = value.__dict__.get("_orig_mod", value)  # what a compiled module stands for
             if self._first_visit(value):
                 self._module(value, name)
         elif isinstance(value, types.FunctionType):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -36,6 +36,7 @@ from .fingerprint import fingerprint_of
 from .grad_mode import GradMode
 from .guards import Surroundings
 from .mutation import Mutation, remove_mutations
+from .numbers import Number, as_tensor, check_numbers
 from .outputs import classify_outputs, share_memory
 from .recording import Recorder
 from .traced import InputSource, OutputSource, Reason, Traced
@@ -47,11 +48,16 @@ class FunctionRaised(CaptureError):
     """The callable itself raised while it was traced: run it eagerly, and its own exception appears."""
 
 
-def trace(fn: Callable[..., Any], args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Traced:
+def trace(
+    fn: Callable[..., Any],
+    args: tuple[Any, ...] = (),
+    kwargs: dict[str, Any] | None = None,
+    numbers: Mapping[int, Number] | None = None,
+) -> Traced:
     """Capture `fn(*args, **kwargs)`.
 
-    Tensors in the pytrees `args` and `kwargs` are inputs; numbers, strings, None and the like are specialised
-    constants. The callable runs once, on fake tensors and without gradients; the arguments are not changed.
+    Tensors in the pytrees `args` and `kwargs` are inputs, and so are the leaves that `numbers` names by their places;
+    other numbers, strings, None and the like are specialised constants. The callable runs once, on fake tensors and without gradients; the arguments are not changed.
 
     Raises:
         CaptureError: the call cannot be captured (control flow that depends on data, an argument or result of another
@@ -62,7 +68,7 @@ def trace(fn: Callable[..., Any], args: tuple[Any, ...] = (), kwargs: dict[str, 
     leaves, in_spec = pytree.tree_flatten((tuple(args), dict(kwargs or {})))
     check_arguments(leaves, locations.of_function(fn))
     surroundings = Surroundings(fn)
-    call = _Call(fn, leaves, in_spec, surroundings)
+    call = _Call(fn, leaves, in_spec, surroundings, numbers or {})
     try:
         with ONE_AT_A_TIME:
             graph = _run(call)
@@ -70,9 +76,13 @@ def trace(fn: Callable[..., Any], args: tuple[Any, ...] = (), kwargs: dict[str, 
         error.notes = call.notes
         raise
     inputs, reasons = _inputs(call, surroundings)
+    if numbers:
+        check_numbers(graph, lambda i: i < len(inputs) and inputs[i].number is not None)
     reasons += [Reason(*note) for note in call.notes]
     outputs = classify_outputs(graph, call.result_leaves, call.numbers)
     shared = call.shared or share_memory(graph)
+    if numbers and call.shared:
+        raise CaptureError("a result is, or may be, the part of a tensor at a place that a Python number gives")
     graph, mutations = remove_mutations(graph)
     _normalise(graph, inputs, outputs, mutations)
     pairs = [(m.input, m.result) for m in mutations]
@@ -109,12 +119,18 @@ class _Call:
     """The call as a function of its tensor leaves, which remembers the structure of the result."""
 
     def __init__(
-        self, fn: Callable[..., Any], leaves: list[Any], in_spec: pytree.TreeSpec, around: Surroundings
+        self,
+        fn: Callable[..., Any],
+        leaves: list[Any],
+        in_spec: pytree.TreeSpec,
+        around: Surroundings,
+        numbers: Mapping[int, Number],
     ) -> None:
         self.fn, self.leaves, self.in_spec = fn, leaves, in_spec
         self.captured = list(around.tensors.values())
         self.unknown: list[torch.Tensor] = []
-        self.positions = [i for i, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor)]
+        self.number_inputs = numbers
+        self.positions = [i for i, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor) or i in numbers]
         self.result_leaves: list[Any] = []
         self.out_spec: pytree.TreeSpec = pytree.tree_structure(None)
         self.numbers: set[int] = set()  # the leaves of the result that are run-time numbers
@@ -127,8 +143,8 @@ class _Call:
 
     @property
     def given(self) -> list[torch.Tensor]:
-        """The arguments' tensors, then captured ones."""
-        return [*(self.leaves[i] for i in self.positions), *self.captured]
+        """The arguments' tensors and number inputs, then captured ones."""
+        return [*(as_tensor(self.leaves[i]) for i in self.positions), *self.captured]
 
     @property
     def tensors(self) -> list[torch.Tensor]:
@@ -144,7 +160,7 @@ class _Call:
         leaves = list(self.leaves)
         count = len(self.positions)
         for i, tensor in zip(self.positions, tensors[:count], strict=True):
-            leaves[i] = tensor
+            leaves[i] = self.number_inputs[i].scalar(tensor) if i in self.number_inputs else tensor
         args, kwargs = pytree.tree_unflatten(leaves, self.in_spec)
         stand_ins = {id(real): fake for real, fake in zip(self.captured, tensors[count:], strict=True)}
         recorder = Recorder(_Call.forward.__code__, stand_ins, self.grad_mode)
@@ -187,7 +203,7 @@ def _run(call: _Call) -> GraphModule:
             graph = _run_once(call)
         except FunctionRaised as error:
             if not call.unknown:
-                if not call.interprets:
+                if not call.interprets or call.number_inputs:
                     raise
                 # Perhaps it was the interpreter: Python itself will tell.
                 call.interprets = False
@@ -298,7 +314,8 @@ def _explain(error: Exception, failed_at: str) -> CaptureError:
 def _inputs(call: _Call, around: Surroundings) -> tuple[list[InputSource], list[Reason]]:
     """The sources of all inputs, arguments first."""
     sources = [
-        InputSource("argument", name, index=i) for name, i in zip(_leaf_names(call), call.positions, strict=True)
+        InputSource("argument", name, index=i, number=call.number_inputs.get(i))
+        for name, i in zip(_leaf_names(call), call.positions, strict=True)
     ]
     reasons: list[Reason] = []
     for tensor in call.captured:

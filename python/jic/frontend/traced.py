@@ -11,6 +11,7 @@ from torch.utils import _pytree as pytree
 
 from .control import effects
 from .guards import Container, Guard
+from .numbers import Number
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ class InputSource:
 
     An `argument` is leaf number `index` of the flattened `(args, kwargs)`. A `captured` tensor is `tensor`; if
     `container` is given it lives at `container[key]` (a dict), or is the contents of a cell (`key` is None), and must
-    be fetched from there at each call, because the user may replace it.
+    be fetched from there at each call, because the user may replace it. With `number` it is a Python number, which the
+    graph takes as a 0-d tensor; a captured one lives in a dict, a list (at place `key`) or a cell.
     """
 
     kind: Literal["argument", "captured"]
@@ -36,7 +38,8 @@ class InputSource:
     index: int = -1
     tensor: torch.Tensor | None = None
     container: Container | None = None
-    key: str | None = None
+    key: Any = None
+    number: Number | None = None
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,8 @@ class OutputSource:
     offset.
     `constant`: the Python object `value`.
 
-    With `number` the leaf is the Python number that the tensor, which is 0-d, holds.
+    With `number` the leaf is the Python number that the tensor, which is 0-d, holds. Of a number input that is the number
+    itself.
     """
 
     kind: Literal["result", "input", "view", "constant"]

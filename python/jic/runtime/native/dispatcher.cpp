@@ -112,13 +112,26 @@ struct OutputSpec {
 
 struct Variant {
   References references;
-  std::vector<TensorSpec> tensors;  // arguments', then captured ones
+  std::vector<TensorSpec> tensors;  // arguments', then captured ones; numbers are 0-d tensors among them
   std::vector<ArgumentSpec> arguments, keyword_arguments;
   std::vector<PyObject *> keywords;
   std::vector<Guard> guards;
   struct Captured {
-    PyObject *source;  // the dict or cell to fetch the tensor from at each call, or the tensor itself
+    PyObject *source;  // the dict, list or cell to fetch the tensor or number from at each call, or the tensor itself
     PyObject *key;
+    Py_ssize_t place;  // in a list
+    std::optional<NumberSpec> as_number;
+
+    PyObject *fetch() const {
+      if (PyDict_Check(source)) {
+        PyObject *found = PyDict_GetItemWithError(source, key);
+        if (!found) PyErr_Clear();
+        return found;
+      }
+      if (PyCell_Check(source)) return PyCell_GET(source);
+      if (PyList_Check(source)) return place < PyList_GET_SIZE(source) ? PyList_GET_ITEM(source, place) : nullptr;
+      return source;
+    }
   };
   std::vector<Captured> captured;
   PyObject *callable = nullptr;  // instead of a program
@@ -133,6 +146,7 @@ struct Variant {
   bool needs_grad = false;   // matches in grad mode only, and compares requires_grad with the spec
   bool any_grad = false;     // does not look at grad mode and requires_grad
   bool copies_inputs = false;
+  bool has_numbers = false;
   uint64_t hits = 0;
 
   // `description` is a jic.runtime.dispatch.Variant's native form: a dict.
@@ -163,8 +177,17 @@ Variant::Variant(PyObject *d) {
     keyword_arguments.emplace_back(part(pair, 1), tensors, references);
   });
   first_captured = int(tensors.size());
+  for (auto *list : {&arguments, &keyword_arguments})
+    for (auto &a : *list) has_numbers |= a.holds_numbers();
   each(field(d, "captured"), [&](PyObject *c) {
-    captured.push_back({references.keep(part(c, 0)), references.keep(part(c, 1))});
+    Captured found{references.keep(part(c, 0)), references.keep(part(c, 1)), 0, {}};
+    if (PyList_Check(found.source)) {
+      found.place = Py_ssize_t(integer_of(found.key));
+      if (found.place < 0) throw SpecError("a place in a list that is below 0");
+    }
+    if (part(c, 3) != Py_None) found.as_number.emplace(part(c, 3));
+    has_numbers |= found.as_number.has_value();
+    captured.push_back(found);
     tensors.emplace_back(part(c, 2));
   });
   each(field(d, "guards"), [&](PyObject *g) { guards.emplace_back(g, references); });
@@ -233,14 +256,9 @@ bool Variant::matches(PyObject *const *args, size_t count, PyObject *names, Foun
   for (size_t g = 0; ok && g < guards.size(); ++g) ok = guards[g].holds();
   for (size_t c = 0; ok && c < captured.size(); ++c) {
     int index = first_captured + int(c);
-    PyObject *tensor = captured[c].source;
-    if (PyDict_Check(tensor)) {
-      tensor = PyDict_GetItemWithError(tensor, captured[c].key);
-      if (!tensor) PyErr_Clear();
-    } else if (PyCell_Check(tensor)) {
-      tensor = PyCell_GET(tensor);
-    }
-    ok = tensor && tensor_matches(tensor, tensors[index], index, found);
+    PyObject *value = captured[c].fetch();
+    auto &number = captured[c].as_number;
+    ok = value && (number ? number_matches(value, *number, index, found) : tensor_matches(value, tensors[index], index, found));
   }
   found.grad = grad;
   return ok && !overlaps(found);
@@ -367,7 +385,8 @@ PyObject *dispatcher_call(PyObject *object, PyObject *const *args, size_t flags,
     size_t n = variant->tensors.size();
     auto **objects = static_cast<PyObject **>(alloca((n + 1) * sizeof(void *)));
     auto **data = static_cast<void **>(alloca((n + 1) * sizeof(void *)));
-    Found found{objects, data, grad};
+    auto *numbers = variant->has_numbers ? static_cast<int64_t *>(alloca(n * sizeof(int64_t))) : nullptr;
+    Found found{objects, data, grad, numbers};
     if (!variant->matches(args, count, names, found)) continue;
     ++self->hits;
     ++variant->hits;
