@@ -185,7 +185,7 @@ class CompiledFunction(Identity, Dispatcher):
         if torch.is_grad_enabled() and any(_needed(traced, request)):
             from . import gradients  # and the compiled backward: only now, for quick starts
 
-            if why := gradients.can_differentiate(traced, entry.steps):
+            if why := gradients.can_differentiate(traced):
                 raise JicError(f"gradients are needed and {why}", hint="call it under torch.no_grad()")
             differentiable = gradients.Differentiable(traced, program, self.config, self._cache, entry.reasons.append)
             differentiable.prepare(_needed(traced, request))

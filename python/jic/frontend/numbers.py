@@ -16,6 +16,7 @@ from torch.utils import _pytree as pytree
 
 from ..errors import CaptureError
 from .control import markers
+from .control.random_calls import draws_random_numbers
 from .control.scalar import UNKNOWN, Scalar, constant
 
 _SMALL = 1 << 53  # ints up to this one need few checks: sums stay in 64 bits, floats hold them exactly
@@ -80,7 +81,7 @@ def check_numbers(graph: GraphModule, is_number: Callable[[int], bool]) -> None:
         used = node.all_input_nodes
         if any(n in numbers for n in used):
             numbers.add(node)
-        if any(n in data for n in used) or _random(node):
+        if any(n in data for n in used) or draws_random_numbers(node):
             data.add(node)
         if any(n in state for n in used):
             state.add(node)
@@ -94,12 +95,6 @@ def _decides(node: Node, numbers: set[Node], data: set[Node]) -> bool:
     if not isinstance(deciding, Node) or deciding not in numbers:
         return False
     return node.target is ops.loop_begin.default or deciding not in data
-
-
-def _random(node: Node) -> bool:
-    return isinstance(node.target, torch._ops.OpOverload) and (
-        torch.Tag.nondeterministic_seeded in node.target.tags and node.target.namespace != "jic"
-    )
 
 
 def number_leaves(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[int, Any]:

@@ -86,6 +86,7 @@ class Context:
         self.names.variables[_BAIL] = False
         self.messages: list[str] = []
         self.calls = 0
+        self.number_inputs = False  # whether some run-time numbers could be constants instead
         self.stand_in = stand_in
         self._serial = 0
         self._fresh: dict[int, tuple[int, Any]] = {}
