@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import types
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,7 @@ from ..runtime import ArtifactCache, Bailout, Dispatcher, Program
 from . import calls
 from .build import Built, build, imported, optimized
 from .config import JitConfig
+from .dynamo import opaque
 from .identity import Identity
 from .numbers import NumberHistory
 from .signature import name_of, reason_of, signature_text, strict_error
@@ -81,8 +83,13 @@ class CompiledFunction(Identity, Dispatcher):
         self._cache = ArtifactCache(**directory) if config.enable_caching else None
         self._take_identity()
 
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        """As a function's; Dynamo does not know that of the base."""
+        return self if instance is None else types.MethodType(self, instance)
+
     # ---- compiling ----
 
+    @opaque
     def _miss(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         # The dispatcher sends every call here while a dispatch mode (which wants to see ATen calls) is active.
         if self._full and not self.strict:

@@ -30,6 +30,7 @@ from ..frontend.trace import ONE_AT_A_TIME, traced_of
 from ..runtime import ArtifactCache, Program
 from .build import build
 from .config import JitConfig
+from .dynamo import opaque
 
 
 class _Call(torch.autograd.Function):
@@ -46,6 +47,7 @@ class _Call(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
+    @opaque
     def backward(ctx: Any, *gradients: torch.Tensor | None) -> tuple[torch.Tensor | None, ...]:
         tensors, saved = ctx.saved_tensors[: ctx.inputs], ctx.saved_tensors[ctx.inputs :]
         needed = ctx.needs_input_grad[1:]
@@ -115,6 +117,7 @@ class Differentiable:
         self._differentiable: dict[tuple[bool, ...], list[bool]] = {}
         self._lock = threading.Lock()
 
+    @opaque
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         leaves = pytree.tree_leaves((args, kwargs))
         tensors = [self._tensor(source, leaves) for source in self.traced.inputs]

@@ -100,6 +100,7 @@ class Surroundings:
             if self._first_visit(value):
                 self._module(value, name)
         elif isinstance(value, types.FunctionType):
+            value = value.__dict__.get("_torchdynamo_orig_callable", value)  # what `torch.compile` made it of
             if self._first_visit(value):
                 self._function(value, name)
         elif isinstance(value, types.MethodType):
