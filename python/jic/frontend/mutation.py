@@ -335,6 +335,8 @@ class _Rewriter:
                 raise CaptureError(f"{functional} cannot be computed on fake tensors: {error}", **_at(node)) from error
             if computed.shape != value.shape:
                 raise CaptureError(f"{node.target} changes the shape of its target", **_at(node))
+            if not torch.can_cast(computed.dtype, value.dtype):
+                raise CaptureError(f"result type {computed.dtype} can't be cast to {value.dtype}", **_at(node))
             if computed.dtype != value.dtype:
                 converted = graph.call_function(aten.to.dtype, (new, value.dtype))
                 converted.meta = _meta(node, value)

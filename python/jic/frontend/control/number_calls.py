@@ -44,7 +44,7 @@ def prepared(
     _give_up_where_it_raises(context, name, args, kwargs)
     factor = kwargs.get("alpha" if name in _SUMS else "value" if name in _PRODUCTS else "")
     if isinstance(factor, Scalar) and len(args) > 1:
-        scaled = _scaled(swapped(args[0]), swapped(args[1]), factor)
+        scaled = _scaled(context, swapped(args[0]), swapped(args[1]), factor)
         kept = {k: v for k, v in kwargs.items() if k not in ("alpha", "value")}
         return (args[0], scaled, *args[2:]), kept
     if name in _CLAMPS:
@@ -83,13 +83,15 @@ def _is_whole(value: Any, args: Any) -> bool:
     return isinstance(value, Scalar) and value.kind is int and not any(t.dtype.is_floating_point for t in tensors)
 
 
-def _scaled(target: Any, other: Any, factor: Scalar) -> Any:
+def _scaled(context: Context, target: Any, other: Any, factor: Scalar) -> Any:
     """`factor * other`, which is then added to `target`."""
     same = isinstance(target, torch.Tensor) and isinstance(other, torch.Tensor) and target.dtype == other.dtype
     if not same or other.dtype in (torch.bool, torch.float16, torch.bfloat16):
         raise Unsupported("a factor that is only known at run time, of a tensor that is converted")
     if factor.kind is float and not other.dtype.is_floating_point:
         raise Unsupported("a factor that is a float, of ints")
+    if other.dtype not in (torch.float64, torch.int64):
+        _give_up_beyond(context, factor, other.dtype)
     return other * factor.tensor.to(other.dtype)
 
 
@@ -110,6 +112,8 @@ def _give_up_where_it_raises(context: Context, name: str, args: Any, kwargs: dic
     if name in _CONVERTS or not numbers:
         return
     dtype = _dtype(tensors, kwargs)
+    if not tensors and kwargs.get("dtype") is None and name == "full":
+        dtype = torch.get_default_dtype() if numbers[0].kind is float else None
     for number in numbers if dtype is not None else ():
         _give_up_beyond(context, number, dtype)
 
