@@ -31,6 +31,10 @@ from .views import LISTS, View, view_of
 aten = torch.ops.aten
 
 
+class _NoSuchResult(CaptureError):
+    """The target of an in-place op cannot hold the result: the op raises."""
+
+
 @dataclass
 class Mutation:
     """Input number `input` ends up with the value of graph result `result`."""
@@ -51,6 +55,8 @@ def remove_mutations(graph: GraphModule) -> tuple[GraphModule, list[Mutation]]:
     try:
         rewritten = _copy(graph)
         return rewritten, _rewrite(rewritten)
+    except _NoSuchResult:
+        raise
     except CaptureError as error:
         if regions.has_own(graph) or _writes_where_elements_repeat(graph):
             raise  # torch knows nothing of our aliases, and adds up the changes to the copies of one element
@@ -336,7 +342,7 @@ class _Rewriter:
             if computed.shape != value.shape:
                 raise CaptureError(f"{node.target} changes the shape of its target", **_at(node))
             if not torch.can_cast(computed.dtype, value.dtype):
-                raise CaptureError(f"result type {computed.dtype} can't be cast to {value.dtype}", **_at(node))
+                raise _NoSuchResult(f"result type {computed.dtype} can't be cast to {value.dtype}", **_at(node))
             if computed.dtype != value.dtype:
                 converted = graph.call_function(aten.to.dtype, (new, value.dtype))
                 converted.meta = _meta(node, value)

@@ -9,7 +9,7 @@ import torch
 
 from .context import Context
 from .errors import Unsupported
-from .scalar import Scalar, constant, kind_of
+from .scalar import Scalar, constant
 
 _OPERATORS = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "and", "or", "xor", "lshift", "rshift", "matmul")
 _NAMES = (
@@ -28,6 +28,7 @@ _DIVIDES = frozenset(
     | {"fmod", "fmod_", "div", "div_", "divide", "divide_"}
 )
 _POWERS = frozenset({"__pow__", "__ipow__", "pow", "pow_"})
+_REFLECTED = frozenset({"__rpow__", "__rfloordiv__", "__rmod__"})
 _SUMS = frozenset({"add", "add_", "sub", "sub_", "subtract", "subtract_"})
 _TRUE_DIVISIONS = frozenset({"__truediv__", "__itruediv__", "__rtruediv__", "true_divide", "true_divide_"})
 _PRODUCTS = frozenset({"addcmul", "addcmul_", "addcdiv", "addcdiv_"})
@@ -49,8 +50,8 @@ def prepared(
         return (args[0], scaled, *args[2:]), kept
     if name in _CLAMPS:
         return tuple(map(_as_scalar, args)), {k: _as_scalar(v) for k, v in kwargs.items()}
-    if name in ("pow", "__rpow__"):
-        return _with_narrow_base(name, args), kwargs
+    if name == "pow" or name in _REFLECTED:
+        return _with_narrow_left(name, args), kwargs
     divides = name in _TRUE_DIVISIONS or name in ("div", "div_", "divide", "divide_") and not kwargs.get("rounding_mode")
     if divides:  # whatever the ints' dtypes, it is floats that are divided
         return tuple(a.tensor.to(torch.get_default_dtype()) if _is_whole(a, args) else a for a in args), kwargs
@@ -68,13 +69,13 @@ def check_takes(function: Any) -> None:
         raise Unsupported(f"{name or function} takes a number that is only known at run time")
 
 
-def _with_narrow_base(name: str, args: Any) -> Any:
-    """The base of a power of tensors of reduced precision is as narrow as they are."""
-    base, exponent = (args[1], args[0]) if name == "__rpow__" else (args[0], args[1] if len(args) > 1 else None)
-    if not isinstance(base, Scalar) or not isinstance(exponent, torch.Tensor) or not exponent.dtype.is_floating_point:
+def _with_narrow_left(name: str, args: Any) -> Any:
+    """A number on the left of these is as narrow as the floats on the right."""
+    left, right = (args[1], args[0]) if name in _REFLECTED else (args[0], args[1] if len(args) > 1 else None)
+    if not isinstance(left, Scalar) or not isinstance(right, torch.Tensor) or not right.dtype.is_floating_point:
         return args
-    narrow = base.tensor.to(exponent.dtype)
-    return (exponent, narrow) if name == "__rpow__" else (narrow, exponent)
+    narrow = left.tensor.to(right.dtype)
+    return (right, narrow) if name in _REFLECTED else (narrow, right)
 
 
 def _is_whole(value: Any, args: Any) -> bool:
@@ -90,7 +91,7 @@ def _scaled(context: Context, target: Any, other: Any, factor: Scalar) -> Any:
         raise Unsupported("a factor that is only known at run time, of a tensor that is converted")
     if factor.kind is float and not other.dtype.is_floating_point:
         raise Unsupported("a factor that is a float, of ints")
-    if other.dtype not in (torch.float64, torch.int64):
+    if other.dtype != torch.float64:
         _give_up_beyond(context, factor, other.dtype)
     return other * factor.tensor.to(other.dtype)
 
@@ -112,8 +113,8 @@ def _give_up_where_it_raises(context: Context, name: str, args: Any, kwargs: dic
     if name in _CONVERTS or not numbers:
         return
     dtype = _dtype(tensors, kwargs)
-    if not tensors and kwargs.get("dtype") is None and name == "full":
-        dtype = torch.get_default_dtype() if numbers[0].kind is float else None
+    if dtype is None and kwargs.get("dtype") is None and numbers[0].kind is float:
+        dtype = torch.get_default_dtype()
     for number in numbers if dtype is not None else ():
         _give_up_beyond(context, number, dtype)
 
@@ -123,15 +124,16 @@ def _dtype(tensors: list[torch.Tensor], kwargs: dict[str, Any]) -> torch.dtype |
     for tensor in tensors if found is None else ():
         if tensor.dtype != torch.bool:
             found = tensor.dtype if found is None else torch.promote_types(found, tensor.dtype)
-    return found if found not in (torch.bool, torch.float64, torch.int64) else None
+    return None if found == torch.bool else found
 
 
 def _give_up_beyond(context: Context, number: Scalar, dtype: torch.dtype) -> None:
     limits = torch.finfo(dtype) if dtype.is_floating_point else torch.iinfo(dtype)
     low, high = number.interval
-    if kind_of(number) is int and limits.min <= low and high <= limits.max:
+    if dtype == torch.float64 or number.kind is int and (dtype == torch.int64 or limits.min <= low and high <= limits.max):
         return
-    outside = (number.tensor < limits.min) | (number.tensor > limits.max)
+    most = limits.max if dtype != torch.int64 else (1 << 63) - 1024  # the greatest float among them
+    outside = (number.tensor < limits.min) | (number.tensor > most)
     if number.kind is float:
         finite = torch.isfinite(number.tensor)
         outside = outside & finite if dtype.is_floating_point else outside | ~finite
