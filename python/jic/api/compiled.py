@@ -24,7 +24,7 @@ from .config import JitConfig
 from .dynamo import opaque
 from .identity import Identity
 from .numbers import NumberHistory
-from .signature import name_of, reason_of, signature_text, strict_error
+from .signature import name_of, reason_of, signature_text, strict_error, warn
 
 if TYPE_CHECKING:
     from .parts import Parts
@@ -136,7 +136,7 @@ class CompiledFunction(Identity, Dispatcher):
             raise strict_error([reason])
         if not self._full:
             self._full = True
-            warnings.warn(f"jic runs new signatures of {name_of(self.fn)} eagerly: {reason.why}", stacklevel=5)
+            warn(f"jic runs new signatures of {name_of(self.fn)} eagerly: {reason.why}")
         return self.fn
 
     def _limit_reason(self) -> Reason:
@@ -240,7 +240,7 @@ class CompiledFunction(Identity, Dispatcher):
         entry.reasons.append(Reason("loop", f"runs eagerly by itself: {reason.why}", reason.location))
         entry.parts = parts
         where = f" ({reason.location})" if reason.location else ""
-        warnings.warn(f"jic runs a loop of {name_of(self.fn)} eagerly: {reason.why}{where}", stacklevel=5)
+        warn(f"jic runs a loop of {name_of(self.fn)} eagerly: {reason.why}{where}")
         self.add(calls.callable_variant(function, request, [], "any", entry))
         return function
 
@@ -253,7 +253,7 @@ class CompiledFunction(Identity, Dispatcher):
         if self.strict:
             raise strict_error(entry.reasons)
         where = f" ({reason.location})" if reason.location else ""
-        warnings.warn(f"jic runs {name_of(self.fn)} eagerly: {reason.why}{where}", stacklevel=5)
+        warn(f"jic runs {name_of(self.fn)} eagerly: {reason.why}{where}")
         guards = entry.traced.guards if entry.traced is not None else []
         try:
             self.add(calls.callable_variant(self.fn, request, guards, "any", entry))

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import warnings
 from collections.abc import Collection
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch.utils import _pytree as pytree
 
+from .. import errors as jic_errors
 from ..errors import FallbackError, JicError
 from ..frontend import Reason
 
@@ -63,6 +68,17 @@ def reason_of(error: Exception, fn: Any) -> Reason:
         hint = f" ({error.hint})" if error.hint else ""
         return Reason(name_of(fn), f"[{error.code}] {error.message}{hint}", error.location)
     return Reason(name_of(fn), f"internal error: {type(error).__name__}: {error}")
+
+
+def warn(text: str) -> None:
+    """A warning at the line of the user's that made the call."""
+    level, frame = 2, sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_INTERNAL):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(text, stacklevel=level - 1)
+
+
+_INTERNAL = tuple(str(Path(file).parent) + os.sep for file in (jic_errors.__file__, torch.__file__))
 
 
 def strict_error(reasons: list[Reason]) -> FallbackError:
