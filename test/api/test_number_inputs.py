@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import random
+import types
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import pytest
@@ -13,6 +15,10 @@ import torch
 from checking import assert_like
 
 import jic
+from jic.api import calls
+from jic.api.build import build
+from jic.frontend import InputSource, Number, trace
+from jic.runtime import Dispatcher, Program
 
 
 class Settings(NamedTuple):
@@ -192,3 +198,37 @@ def _same(f: Callable[..., Any], compiled: Callable[..., Any], x: torch.Tensor, 
     tolerance = {torch.float32: 1e-5, torch.float64: 1e-12, torch.bfloat16: 2e-2, torch.float16: 4e-3}
     limit = tolerance.get(expected.dtype, 0.0)
     torch.testing.assert_close(compiled(x, number), expected, rtol=limit, atol=limit, equal_nan=True)
+
+
+@pytest.mark.parametrize("kind", ["dict", "list", "cell"])
+def test_a_captured_number_is_read_at_each_call(kind: str) -> None:
+    """As for an attribute, a global or a variable of an enclosing function: `InputSource` says where it lives."""
+    x = torch.randn(5)
+    traced = trace(lambda x, rate: (x * rate, rate), (x, 0.5), {}, {1: Number(float)})
+    cell = types.CellType(0.5)
+    container: Any = {"dict": {"rate": 0.5}, "list": [None, 0.5], "cell": cell}[kind]
+    key = {"dict": "rate", "list": 1, "cell": None}[kind]
+    source = InputSource("captured", "rate", container=container, key=key, number=Number(float))
+    traced = replace(traced, inputs=[source if s.number is not None else s for s in traced.inputs])
+    program = Program(build(traced, jic.JitConfig(), None).artifact)
+    dispatcher = Dispatcher(lambda args, kwargs: None)
+    dispatcher.add(calls.variant_of(traced, calls.Request(lambda x: None, (x,), {}), program, None))
+
+    def put(value: Any) -> None:
+        if kind == "cell":
+            cell.cell_contents = value
+        else:
+            container[key] = value
+
+    for rate in (0.25, -3.0, math.inf):
+        put(rate)
+        found = dispatcher(x)
+        assert_like(found[0], x * rate)
+        assert found[1] is rate
+    put(2)  # another type
+    assert dispatcher(x) is None
+    if kind != "cell":
+        container.clear()
+        assert dispatcher(x) is None
+    with pytest.raises((ValueError, TypeError)):
+        dispatcher.add(replace(calls.variant_of(traced, calls.Request(lambda x: None, (x,), {}), program, None), inputs=(0,)))
