@@ -61,7 +61,13 @@ def _train(
 
 @pytest.mark.parametrize(
     ("backend", "optimizer", "inner"),
-    [("jic", "sgd", ""), ("jic", "adam", ""), ("jic", "sgd", "module"), ("jic", "sgd", "function"), ("eager", "sgd", "module")]
+    [
+        ("jic", "sgd", ""),
+        ("jic", "adam", ""),
+        ("jic", "sgd", "module"),
+        ("jic", "sgd", "function"),
+        ("eager", "sgd", "module"),
+    ]
     + [("aot_eager", "sgd", "function")],
 )
 def test_a_training_step(backend: str, optimizer: str, inner: str) -> None:
@@ -82,7 +88,10 @@ def test_a_jic_module_is_compiled_by_jic_inside_torch_compile() -> None:
 
 def test_torch_compile_of_what_jic_compiled() -> None:
     net, x = _net(), torch.randn(6, 8)
-    for compiled in (torch.compile(jic.compile(net), backend="jic"), torch.compile(jic.compile(net.forward), backend="jic")):
+    for compiled in (
+        torch.compile(jic.compile(net), backend="jic"),
+        torch.compile(jic.compile(net.forward), backend="jic"),
+    ):
         for _ in range(2):
             torch.testing.assert_close(compiled(x), net(x))
 

@@ -17,7 +17,7 @@ def _long(x: torch.Tensor) -> torch.Tensor:
 
 
 def test_a_kernel_of_many_ops_is_counted() -> None:
-    ops = tuple("sin mul add".split() * 300)
+    ops = tuple(["sin", "mul", "add"] * 300)
     kernel = KernelInfo("sin_mul_add", ops, "model.py:3", 12.0)
     report = Explanation("(float32[5])", (kernel,), (), (), False)
     text = str(report)

@@ -148,8 +148,8 @@ def test_an_optimizer_step() -> None:
     eager = [t.clone() for t in ours]
     for step in range(1, 12):
         g = torch.randn(4, 5, dtype=torch.float64)
-        compiled(ours[0], g, *ours[1:], step, 0.1 / step)
-        adam(eager[0], g, *eager[1:], step, 0.1 / step)
+        compiled(ours[0], g, ours[1], ours[2], step, 0.1 / step)
+        adam(eager[0], g, eager[1], eager[2], step, 0.1 / step)
     for found, expected in zip(ours, eager, strict=True):
         torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-14)
     assert len(compiled.entries) == 3
@@ -166,7 +166,16 @@ _OPS: dict[str, Callable[[torch.Tensor, Any], Any]] = {
     "leaky": lambda x, n: torch.nn.functional.leaky_relu(x, n), "python": lambda x, n: x * (n * 2 - 1) / (n * n + 1),
     "math": lambda x, n: x * math.sqrt(abs(n)), "item": lambda x, n: x.flatten()[0] * n,
 }  # fmt: skip
-_DTYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16, torch.int64, torch.int32, torch.int8, torch.uint8)
+_DTYPES = (
+    torch.float32,
+    torch.float64,
+    torch.bfloat16,
+    torch.float16,
+    torch.int64,
+    torch.int32,
+    torch.int8,
+    torch.uint8,
+)
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -231,4 +240,6 @@ def test_a_captured_number_is_read_at_each_call(kind: str) -> None:
         container.clear()
         assert dispatcher(x) is None
     with pytest.raises((ValueError, TypeError)):
-        dispatcher.add(replace(calls.variant_of(traced, calls.Request(lambda x: None, (x,), {}), program, None), inputs=(0,)))
+        dispatcher.add(
+            replace(calls.variant_of(traced, calls.Request(lambda x: None, (x,), {}), program, None), inputs=(0,))
+        )

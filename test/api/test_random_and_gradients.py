@@ -49,7 +49,10 @@ _MODULES: dict[str, tuple[Callable[[], nn.Module], Callable[[Any, torch.Tensor],
         ).eval(),
         lambda m, x: m(x),
     ),
-    "decoder layer": (lambda: nn.TransformerDecoderLayer(16, 2, 32, batch_first=True).eval(), lambda m, x: m(x, x.detach() + 1)),
+    "decoder layer": (
+        lambda: nn.TransformerDecoderLayer(16, 2, 32, batch_first=True).eval(),
+        lambda m, x: m(x, x.detach() + 1),
+    ),
     "attention": (lambda: nn.MultiheadAttention(16, 4, dropout=0.1).eval(), lambda m, x: m(x, x, x)),
     "attention without weights": (
         lambda: nn.MultiheadAttention(16, 4, dropout=0.1).eval(),
@@ -157,12 +160,12 @@ def test_a_generator_is_drawn_from_and_advances() -> None:
         lambda g: lambda x, *_: x[torch.randperm(3, generator=g)],
     ):
         ours, eagers = torch.Generator().manual_seed(3), torch.Generator().manual_seed(3)
-        compiled, eager, x = jic.compile(make(ours)), make(eagers), torch.ones(3)
+        compiled, eager, ones = jic.compile(make(ours)), make(eagers), torch.ones(3)
         before = torch.get_rng_state()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             for arguments in ((), (), (0,), (0,)):
-                found = compiled(x, *(ours for _ in arguments))
-                assert torch.equal(found, eager(x, *(eagers for _ in arguments)))
+                found = compiled(ones, *(ours for _ in arguments))
+                assert torch.equal(found, eager(ones, *(eagers for _ in arguments)))
         assert torch.equal(ours.get_state(), eagers.get_state())
         assert torch.equal(torch.get_rng_state(), before)

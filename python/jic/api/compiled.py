@@ -72,7 +72,7 @@ class CompiledFunction(Identity, Dispatcher):
     interpreted = True  # code that is being traced calls `fn` instead
 
     def __init__(self, fn: Callable[..., Any], config: JitConfig, strict: bool = False) -> None:
-        super().__init__(self._miss)
+        Dispatcher.__init__(self, self._miss)
         self.fn, self.config, self.strict = fn, config, strict
         self.entries: list[Entry] = []
         self._lock = threading.RLock()
@@ -223,7 +223,8 @@ class CompiledFunction(Identity, Dispatcher):
         if self.strict or self.config.target_device != "cpu":
             return None
         try:
-            request.arguments(), request.keywords()
+            request.arguments()
+            request.keywords()
         except ValueError:  # no variant could match the call: it would be taken apart each time
             return None
         config = replace(self.config, recompile_limit=min(self.config.recompile_limit, _PART_LIMIT))
@@ -285,9 +286,10 @@ class CompiledFunction(Identity, Dispatcher):
             if not entry.numbers:
                 if entry.signature == text:
                     return entry
-            elif all(values.get(p) is not None and n.holds(values[p]) for p, n in entry.numbers.items()):
-                if entry.signature == signature_text(args, kwargs, entry.numbers):
-                    return entry
+                continue
+            fits = all(p in values and n.holds(values[p]) for p, n in entry.numbers.items())
+            if fits and entry.signature == signature_text(args, kwargs, entry.numbers):
+                return entry
         return None
 
     def _latest(self) -> Traced:

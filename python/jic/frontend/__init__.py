@@ -9,4 +9,15 @@ from .numbers import Number, number_leaves
 from .trace import trace
 from .traced import InputSource, OutputSource, Reason, Traced
 
-__all__ = ["Guard", "InputSource", "Number", "OutputSource", "Reason", "Traced", "number_leaves", "range", "trace", "unroll"]
+__all__ = [
+    "Guard",
+    "InputSource",
+    "Number",
+    "OutputSource",
+    "Reason",
+    "Traced",
+    "number_leaves",
+    "range",
+    "trace",
+    "unroll",
+]

@@ -98,7 +98,7 @@ def _decides(node: Node, numbers: set[Node], data: set[Node]) -> bool:
 
 
 def number_leaves(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[int, Any]:
-    """The ints and floats among the leaves of a call by their place: those in tuples, lists and dicts, which a guard can reach."""
+    """The ints and floats among the leaves of a call, by their places: those that a guard can reach, in tuples, lists, dicts."""
     found: dict[int, Any] = {}
     count = 0
 

@@ -57,7 +57,8 @@ def trace(
     """Capture `fn(*args, **kwargs)`.
 
     Tensors in the pytrees `args` and `kwargs` are inputs, and so are the leaves that `numbers` names by their places;
-    other numbers, strings, None and the like are specialised constants. The callable runs once, on fake tensors and without gradients; the arguments are not changed.
+    other numbers, strings, None and the like are specialised constants. The callable runs once, on fake tensors and
+    without gradients; the arguments are not changed.
 
     Raises:
         CaptureError: the call cannot be captured (control flow that depends on data, an argument or result of another

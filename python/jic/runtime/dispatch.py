@@ -132,8 +132,8 @@ ArgumentSpec = TensorSpec | NumberSpec | Value | Same | SequenceSpec | MappingSp
 def spec_of(value: Any) -> ArgumentSpec:
     """The spec that `value` matches.
 
-    A `NumberSpec` among the values stands for itself. Tensors match by dtype, shape and the like, containers item by item, None, numbers, strings, dtypes and the like by
-    value, anything else by identity.
+    A `NumberSpec` among the values stands for itself. Tensors match by dtype, shape and the like, containers item by item,
+    None, numbers, strings, dtypes and the like by value, anything else by identity.
 
     Raises:
         ValueError: a tensor that no variant can match (a subclass, another layout, an unknown dtype or device, a view

@@ -11,7 +11,21 @@ from .context import Context
 from .errors import Unsupported
 from .scalar import Scalar, constant
 
-_OPERATORS = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "and", "or", "xor", "lshift", "rshift", "matmul")
+_OPERATORS = (
+    "add",
+    "sub",
+    "mul",
+    "truediv",
+    "floordiv",
+    "mod",
+    "pow",
+    "and",
+    "or",
+    "xor",
+    "lshift",
+    "rshift",
+    "matmul",
+)
 _NAMES = (
     "add sub subtract mul multiply div divide true_divide floor_divide remainder fmod bitwise_and bitwise_or bitwise_xor "
     "eq ne lt le gt ge less less_equal greater greater_equal not_equal rsub maximum minimum fmax fmin atan2 hypot lerp "
@@ -52,7 +66,9 @@ def prepared(
         return tuple(map(_as_scalar, args)), {k: _as_scalar(v) for k, v in kwargs.items()}
     if name == "pow" or name in _REFLECTED:
         return _with_narrow_left(name, args), kwargs
-    divides = name in _TRUE_DIVISIONS or name in ("div", "div_", "divide", "divide_") and not kwargs.get("rounding_mode")
+    divides = (
+        name in _TRUE_DIVISIONS or name in ("div", "div_", "divide", "divide_") and not kwargs.get("rounding_mode")
+    )
     if divides:  # whatever the ints' dtypes, it is floats that are divided
         return tuple(a.tensor.to(torch.get_default_dtype()) if _is_whole(a, args) else a for a in args), kwargs
     return args, kwargs
@@ -130,7 +146,11 @@ def _dtype(tensors: list[torch.Tensor], kwargs: dict[str, Any]) -> torch.dtype |
 def _give_up_beyond(context: Context, number: Scalar, dtype: torch.dtype) -> None:
     limits = torch.finfo(dtype) if dtype.is_floating_point else torch.iinfo(dtype)
     low, high = number.interval
-    if dtype == torch.float64 or number.kind is int and (dtype == torch.int64 or limits.min <= low and high <= limits.max):
+    if (
+        dtype == torch.float64
+        or number.kind is int
+        and (dtype == torch.int64 or limits.min <= low and high <= limits.max)
+    ):
         return
     most = limits.max if dtype != torch.int64 else (1 << 63) - 1024  # the greatest float among them
     outside = (number.tensor < limits.min) | (number.tensor > most)

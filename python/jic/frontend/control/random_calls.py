@@ -13,7 +13,9 @@ _RECURRENT = frozenset({"lstm", "gru", "rnn_tanh", "rnn_relu", "_cudnn_rnn", "mi
 def draws_random_numbers(node: Node) -> bool:
     """True for a call that draws: dropout that is off, and attention without it, do not."""
     op = node.target
-    if not isinstance(op, torch._ops.OpOverload) or op.namespace == "jic":  # markers have the tag too, so that tracers keep them
+    if (
+        not isinstance(op, torch._ops.OpOverload) or op.namespace == "jic"
+    ):  # markers have the tag too, so that tracers keep them
         return False
     names = {a.name for a in op._schema.arguments}
     base = op._schema.name.partition("::")[2]

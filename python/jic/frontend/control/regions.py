@@ -10,8 +10,8 @@ import torch
 from torch.fx import GraphModule, Node
 
 from ...errors import CaptureError
-from .random_calls import draws_random_numbers
 from .markers import CLOSING, OPENING, PARTING, ops
+from .random_calls import draws_random_numbers
 
 
 @dataclass
