@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch.utils import _pytree as pytree
 
-from ..frontend import Guard as TraceGuard
-from ..frontend import Number, OutputSource, Traced
+from ..frontend import Guard, Number, OutputSource, Traced
+from ..frontend.reads import how
 from ..runtime import Program, Variant
 from ..runtime import dispatch as d
 
@@ -68,29 +68,27 @@ def variant_of(traced: Traced, request: Request, program: Program, tag: Any) -> 
         ValueError: an argument that no variant can match.
     """
     numbers, count = tensor_numbers(request)
-    captured: list[d.Captured] = []
+    captured_numbers = {(id(s.guard), s.key): s.number for s in traced.inputs if s.kind == "captured" and s.number}
+    state, captured = state_of(traced.guards, needs_grad=False, numbers=captured_numbers)
+    places = {c.source if isinstance(c.source, tuple) else id(c.source): i for i, c in enumerate(captured)}
     inputs: list[int] = []
     for source in traced.inputs:
         if source.kind == "argument":
             inputs.append(numbers[source.index])
             continue
-        inputs.append(count + len(captured))
-        if source.number is not None:
-            captured.append(d.Captured(number_spec(source.number), container=source.container, key=source.key))
-            continue
-        assert source.tensor is not None
-        spec = replace(d.TensorSpec.of(source.tensor), requires_grad=False)
-        if source.container is not None:
-            captured.append(d.Captured(spec, container=source.container, key=source.key))
-        else:
-            captured.append(d.Captured(spec, tensor=source.tensor))
+        place: Any = (id(source.guard), source.key) if source.number is not None else id(source.tensor)
+        if place not in places:  # it was found in no place that could be read again
+            assert source.tensor is not None
+            places[place] = len(captured)
+            captured.append(_captured(source.tensor, needs_grad=False, fixed=True))
+        inputs.append(count + places[place])
     result = structure(traced.out_spec, [_result(o, traced, inputs) for o in traced.outputs])
     if traced.effects is not None:
         result = d.Call(traced.effects, (result,))
     return Variant(
         arguments=tuple(_without_grad(a) for a in request.arguments()),
         keywords={k: _without_grad(a) for k, a in request.keywords().items()},
-        guards=guards_of(traced.guards),
+        state=state,
         captured=captured,
         program=program,
         inputs=inputs,
@@ -114,17 +112,19 @@ def _without_grad(spec: d.ArgumentSpec) -> d.ArgumentSpec:
 
 
 def callable_variant(
-    function: Callable[..., Any], request: Request, guards: list[TraceGuard], grad: Any, tag: Any
+    function: Callable[..., Any], request: Request, guards: list[Guard], grad: Any, tag: Any
 ) -> Variant:
     """The variant that answers calls like this one by a Python function.
 
     Raises:
         ValueError: an argument that no variant can match.
     """
+    state, captured = state_of(guards, needs_grad=True)
     return Variant(
         arguments=request.arguments(),
         keywords=request.keywords(),
-        guards=guards_of(guards),
+        state=state,
+        captured=captured,
         callable=function,
         grad=grad,
         tag=tag,
@@ -145,17 +145,42 @@ def tensor_numbers(request: Request) -> tuple[dict[int, int], int]:
     return numbers, len(numbers)
 
 
-def guards_of(guards: list[TraceGuard]) -> list[d.Guard]:
-    """The trace's guards and those on the state of torch that every trace depends on."""
-    found = [
-        d.Guard("cell_is", g.container, None, g.expected)
-        if g.key is None
-        else d.Guard("item_is", g.container, g.key, g.expected)
-        for g in guards
-    ]
-    found.append(d.Guard("call_is", torch._C._is_any_autocast_enabled, None, torch._C._is_any_autocast_enabled()))
-    found.append(d.Guard("call_is", torch.get_default_dtype, None, torch.get_default_dtype()))
-    return found
+def state_of(
+    guards: list[Guard], needs_grad: bool, numbers: Mapping[tuple[int, Any], Number] | None = None
+) -> tuple[list[d.Group], list[d.Captured]]:
+    """What must hold around a call, and the tensors that are read there; and the `numbers`, by `id` of the guard and key."""
+    captured: list[d.Captured] = []
+    found: dict[int, int] = {}
+
+    def check(guard: Guard, key: Any, value: Any) -> d.Check:
+        number = numbers.get((id(guard), key)) if numbers else None
+        if number is not None:
+            captured.append(d.Captured(number_spec(number), source=(id(guard), key)))
+            return d.Check("tensor", key, len(captured) - 1)
+        kind = how(guard, value)
+        if kind != "tensor":
+            return d.Check(kind, key, None if kind == "absent" else value)
+        if id(value) not in found:
+            found[id(value)] = len(captured)
+            captured.append(_captured(value, needs_grad))
+        return d.Check(kind, key, found[id(value)])
+
+    groups = [d.Group("call", function, None, (d.Check("equals", None, function()),)) for function in _SETTINGS]
+    for guard in guards:
+        checks = tuple(check(guard, key, value) for key, value in guard.values.items())
+        groups.append(d.Group(guard.kind, guard.container, guard.detail, checks))
+    return groups, captured
+
+
+# What every trace depends on.
+_SETTINGS = (torch._C._is_any_autocast_enabled, torch.get_default_dtype, torch._C._len_torch_function_stack)
+
+
+def _captured(tensor: torch.Tensor, needs_grad: bool, fixed: bool = False) -> d.Captured:
+    spec = d.TensorSpec.of(tensor)
+    if not needs_grad:
+        spec = replace(spec, requires_grad=False)
+    return d.Captured(spec, tensor if fixed else None, source=tensor)
 
 
 def _result(source: OutputSource, traced: Traced, inputs: list[int]) -> d.ResultSpec:

@@ -138,13 +138,7 @@ class Differentiable:
 
     @staticmethod
     def _tensor(source: Any, leaves: list[Any]) -> torch.Tensor:
-        if source.kind == "argument":
-            value = leaves[source.index]
-        elif isinstance(source.container, (dict, list)):
-            value = source.container[source.key]
-        else:
-            value = source.container.cell_contents if source.container is not None else source.tensor
-        return as_tensor(value)
+        return as_tensor(source.fetch(leaves))
 
     def differentiable(self, needed: tuple[bool, ...]) -> list[bool]:
         """For each result of the program if it requires a gradient, as eager's does."""

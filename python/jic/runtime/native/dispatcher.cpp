@@ -10,6 +10,7 @@
 #include "pool.h"
 #include "program.h"
 #include "spec.h"
+#include "state.h"
 #include "strided_copy.h"
 #include "torch_api.h"
 
@@ -115,23 +116,10 @@ struct Variant {
   std::vector<TensorSpec> tensors;  // arguments', then captured ones; numbers are 0-d tensors among them
   std::vector<ArgumentSpec> arguments, keyword_arguments;
   std::vector<PyObject *> keywords;
-  std::vector<Guard> guards;
+  std::unique_ptr<State> state;
   struct Captured {
-    PyObject *source;  // the dict, list or cell to fetch the tensor or number from at each call, or the tensor itself
-    PyObject *key;
-    Py_ssize_t place;  // in a list
+    PyObject *tensor;  // itself; null if the state says where it is
     std::optional<NumberSpec> as_number;
-
-    PyObject *fetch() const {
-      if (PyDict_Check(source)) {
-        PyObject *found = PyDict_GetItemWithError(source, key);
-        if (!found) PyErr_Clear();
-        return found;
-      }
-      if (PyCell_Check(source)) return PyCell_GET(source);
-      if (PyList_Check(source)) return place < PyList_GET_SIZE(source) ? PyList_GET_ITEM(source, place) : nullptr;
-      return source;
-    }
   };
   std::vector<Captured> captured;
   PyObject *callable = nullptr;  // instead of a program
@@ -180,17 +168,12 @@ Variant::Variant(PyObject *d) {
   for (auto *list : {&arguments, &keyword_arguments})
     for (auto &a : *list) has_numbers |= a.holds_numbers();
   each(field(d, "captured"), [&](PyObject *c) {
-    Captured found{references.keep(part(c, 0)), references.keep(part(c, 1)), 0, {}};
-    if (PyList_Check(found.source)) {
-      found.place = Py_ssize_t(integer_of(found.key));
-      if (found.place < 0) throw SpecError("a place in a list that is below 0");
-    }
-    if (part(c, 3) != Py_None) found.as_number.emplace(part(c, 3));
-    has_numbers |= found.as_number.has_value();
-    captured.push_back(found);
-    tensors.emplace_back(part(c, 2));
+    captured.push_back({part(c, 0) == Py_None ? nullptr : references.keep(part(c, 0)), {}});
+    tensors.emplace_back(part(c, 1));
+    if (part(c, 2) != Py_None) captured.back().as_number.emplace(part(c, 2));
+    has_numbers |= captured.back().as_number.has_value();
   });
-  each(field(d, "guards"), [&](PyObject *g) { guards.emplace_back(g, references); });
+  state = std::make_unique<State>(field(d, "state"), captured.size(), references);
   tag = references.keep(field(d, "tag"));
   std::string grad = text_of(field(d, "grad"));
   needs_grad = grad == "required";
@@ -253,10 +236,14 @@ bool Variant::matches(PyObject *const *args, size_t count, PyObject *names, Foun
     }
     ok = at < given && keyword_arguments[k].matches(args[count + at], tensors, found);
   }
-  for (size_t g = 0; ok && g < guards.size(); ++g) ok = guards[g].holds();
+  if (ok) {
+    auto **fetched = found.objects + first_captured;
+    for (size_t c = 0; c < captured.size(); ++c) fetched[c] = captured[c].tensor;
+    ok = state->holds(fetched);
+  }
   for (size_t c = 0; ok && c < captured.size(); ++c) {
     int index = first_captured + int(c);
-    PyObject *value = captured[c].fetch();
+    PyObject *value = found.objects[index];
     auto &number = captured[c].as_number;
     ok = value && (number ? number_matches(value, *number, index, found) : tensor_matches(value, tensors[index], index, found));
   }
