@@ -107,6 +107,15 @@ def test_what_decides_stays_a_constant(f: Callable[..., Any]) -> None:
     assert not any(_numbers(compiled))
 
 
+def test_code_without_source_sees_numbers() -> None:
+    f = eval("lambda x, n: x * 2 + n if isinstance(n, float) else x * 3 - n")
+    compiled = jic.compile(f)
+    x = torch.randn(3)
+    for n in (0.5, 1.5, 2.5, 3.5, 1, 2, 3, 4):
+        assert_like(compiled(x, n), f(x, n))
+    assert not any(_numbers(compiled))
+
+
 def test_one_number_is_an_input_beside_one_that_is_not() -> None:
     compiled = jic.compile(lambda x, n, rate: x.reshape(n, -1).sum(0) * rate)
     x = torch.randn(12)

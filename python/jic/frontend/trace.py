@@ -79,6 +79,8 @@ def trace(
         raise
     inputs, reasons = _inputs(call, guards)
     if numbers:
+        if call.leaves_to_python:
+            raise CaptureError("code that is not interpreted may look at a number that is an input")
         check_numbers(graph, lambda i: i < len(inputs) and inputs[i].number is not None)
     reasons += [Reason(*note) for note in call.notes]
     outputs = classify_outputs(graph, call.result_leaves, call.numbers)
@@ -137,6 +139,7 @@ class _Call:
         self.effects: effects.Effects | None = None
         self.shared = False
         self.interprets = True
+        self.leaves_to_python = False
         self.failed_at = ""
         self.grad_mode = GradMode(enabled=False, needed=False)
 
@@ -184,6 +187,7 @@ class _Call:
         finally:
             self.unknown = list(recorder.unknown.values())
             self.notes = recorder.interpreter.notes
+            self.leaves_to_python = recorder.interpreter.leaves_to_python
             recorder.context.journal.undo(0)
         return results
 
