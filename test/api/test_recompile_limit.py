@@ -20,6 +20,7 @@ def test_one_warning_and_nothing_kept() -> None:
         for n in range(1, 60):
             assert torch.equal(compiled(torch.ones(n)), torch.full((n,), 2.0))
     assert len(caught) == 1 and "3 signatures are compiled already" in str(caught[0].message)
+    assert caught[0].filename == __file__
     assert len(compiled.entries) == 3 and len(compiled.variants) == 3
     assert not any(entry.eager for entry in compiled.entries)
 
