@@ -32,6 +32,7 @@ class CaptureError(JicError):
     code = "JIC001"
     notes: list[tuple[str, str, str]] = []  # what else was noticed while tracing: (what, why, location)
     outermost: tuple[Any, int] | None = None  # the function that was traced, and its line where it was refused
+    guards: list[Any] = []  # what had been read of the state around the call: another state may be captured
 
 
 class UnsupportedError(JicError):

@@ -11,7 +11,7 @@ import torch
 from torch.utils import _pytree as pytree
 
 from ..frontend import Guard, Number, OutputSource, Traced
-from ..frontend.reads import how
+from ..frontend.reads import check_of
 from ..runtime import Program, Variant
 from ..runtime import dispatch as d
 
@@ -157,15 +157,16 @@ def state_of(
         if number is not None:
             captured.append(d.Captured(number_spec(number), source=(id(guard), key)))
             return d.Check("tensor", key, len(captured) - 1)
-        kind = how(guard, value)
+        kind, value = check_of(guard, value)
         if kind != "tensor":
-            return d.Check(kind, key, None if kind == "absent" else value)
+            return d.Check(kind, key, value)
         if id(value) not in found:
             found[id(value)] = len(captured)
             captured.append(_captured(value, needs_grad))
         return d.Check(kind, key, found[id(value)])
 
-    groups = [d.Group("call", function, None, (d.Check("equals", None, function()),)) for function in _SETTINGS]
+    settings = [*_SETTINGS, torch.get_default_device] if torch._C._len_torch_function_stack() else _SETTINGS
+    groups = [d.Group("call", function, None, (d.Check("equals", None, function()),)) for function in settings]
     for guard in guards:
         checks = tuple(check(guard, key, value) for key, value in guard.values.items())
         groups.append(d.Group(guard.kind, guard.container, guard.detail, checks))

@@ -126,6 +126,8 @@ class CompiledFunction(Identity, Dispatcher):
             raise
         except Exception as error:  # a bug of jic's must not stop the user's program: it is reported like a refusal
             function = self._give_up(entry, request, error)
+        if entry.traced is not None:
+            entry.traced.let_go()
         self.entries.append(entry)
         return function
 
@@ -255,7 +257,7 @@ class CompiledFunction(Identity, Dispatcher):
             raise strict_error(entry.reasons)
         where = f" ({reason.location})" if reason.location else ""
         warn(f"jic runs {name_of(self.fn)} eagerly: {reason.why}{where}")
-        guards = entry.traced.guards if entry.traced is not None else []
+        guards = entry.traced.guards if entry.traced is not None else getattr(error, "guards", [])
         try:
             self.add(calls.callable_variant(self.fn, request, guards, "any", entry))
         except ValueError:  # an argument that cannot be matched: each such call comes to `_miss` again
@@ -397,5 +399,5 @@ def _or_eagerly(differentiable: Callable[..., Any], eager: Callable[..., Any]) -
 def _needed(traced: Traced, request: calls.Request) -> tuple[bool, ...]:
     """For each input of the graph if its gradient is wanted."""
     leaves = pytree.tree_leaves((request.args, request.kwargs))
-    tensors = [leaves[s.index] if s.kind == "argument" else s.tensor for s in traced.inputs]
+    tensors = [s.fetch(leaves) for s in traced.inputs]
     return tuple(isinstance(t, torch.Tensor) and t.requires_grad for t in tensors)

@@ -16,6 +16,7 @@ import torch
 from torch._subclasses.fake_tensor import (
     DataDependentOutputException,
     DynamicOutputShapeException,
+    FakeTensor,
     UnsupportedFakeTensorException,
     UnsupportedOperatorException,
 )
@@ -76,6 +77,8 @@ def trace(
             graph, guards = _settled(call)
     except CaptureError as error:
         error.notes = call.notes
+        with contextlib.suppress(StateMoved):
+            error.guards = call.reads.finish()
         raise
     inputs, reasons = _inputs(call, guards)
     if numbers:
@@ -257,6 +260,7 @@ def _run_once(call: _Call) -> GraphModule:
         raise
     except Exception as error:
         raise _explain(error, call.failed_at) from error
+    _forget_real_tensors(graph)
     for leaf in call.result_leaves:
         if not isinstance(leaf, (torch.Tensor, *CONSTANTS)):
             raise CaptureError(
@@ -273,6 +277,15 @@ def _run_once(call: _Call) -> GraphModule:
                 "a captured tensor reaches the graph past torch's functions", location=node.meta["location"]
             )
     return graph
+
+
+def _forget_real_tensors(graph: GraphModule) -> None:
+    """The fake mode refers weakly to the tensors that it made others of, and `torch.utils.swap_tensors` refuses such ones."""
+    for node in graph.graph.nodes:
+        if node.op == "placeholder" and isinstance(node.meta.get("val"), FakeTensor):
+            converter = node.meta["val"].fake_mode.fake_tensor_converter.meta_converter
+            converter.describer = type(converter.describer)(copy_data=False)
+            return
 
 
 @contextlib.contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import torch
@@ -11,7 +11,7 @@ from torch.fx import GraphModule
 from torch.utils import _pytree as pytree
 
 from .control import effects
-from .guards import Guard
+from .guards import FETCHED, Guard
 from .numbers import Number
 
 
@@ -98,3 +98,11 @@ class Traced:
     reasons: list[Reason] = field(default_factory=list)
     effects: effects.Effects | None = None
     shared: bool = False
+
+    def let_go(self) -> None:
+        """Forget the tensors that are fetched at each call: the user may replace them, and they may be large."""
+        for guard in self.guards:
+            for key, value in guard.values.items():
+                if isinstance(value, torch.Tensor) and guard.kind not in ("attribute", "call"):
+                    guard.values[key] = FETCHED
+        self.inputs[:] = [s if s.guard is None else replace(s, tensor=None) for s in self.inputs]

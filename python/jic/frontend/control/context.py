@@ -333,6 +333,10 @@ class Context:
             self.made(tensor)
             self._inputs.add(storage_of(tensor))
 
+    def is_input(self, tensor: torch.Tensor) -> bool:
+        """Whether `tensor` has the memory of an input of the trace."""
+        return storage_of(tensor) in self._inputs
+
     def is_own(self, tensor: torch.Tensor, region: Region | None) -> bool:
         """Whether the memory of `tensor` was made by code of `region`, or by the call itself outside all regions (None)."""
         key = storage_of(tensor)
