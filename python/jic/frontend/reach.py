@@ -6,6 +6,7 @@ torch and the standard library.
 
 from __future__ import annotations
 
+import builtins
 import collections
 import contextlib
 import functools
@@ -182,11 +183,12 @@ class Reach:
         namespace = function.__globals__
         names = global_names(code)
         for name in sorted(names):
-            if name not in namespace:
-                continue
             if self.reads is not None:
                 self.reads.item(namespace, name)
-            self._global(namespace[name], name, names)
+                if name not in namespace and hasattr(builtins, name):
+                    self.reads.item(vars(builtins), name)
+            if name in namespace:
+                self._global(namespace[name], name, names)
         for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
             if self.reads is not None and self.is_outer(cell):
                 self.reads.cell(cell)

@@ -186,4 +186,4 @@ def _as_outside_a_trace(guard: Guard) -> None:
 def _text(guard: Guard, key: Any) -> str:
     if guard.kind in ("dict", "type", "attribute") and key is not None:
         return f"{key!r} of a {type(guard.container).__name__}"
-    return f"a {type(guard.container).__name__}"
+    return f"a {type(guard.container).__name__} (at {key!r})"

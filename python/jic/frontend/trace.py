@@ -27,7 +27,7 @@ from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 from torch.utils import _pytree as pytree
 
 from ..errors import CaptureError
-from . import locations, randomness
+from . import fake_kernels, locations, randomness
 from .checks import CONSTANTS, check_arguments, check_tensor, check_values, is_constant
 from .control import effects, prune
 from .control.errors import Unsupported
@@ -51,6 +51,7 @@ class FunctionRaised(CaptureError):
     """The callable itself raised while it was traced: run it eagerly, and its own exception appears."""
 
 
+@fake_kernels.corrected()
 def trace(
     fn: Callable[..., Any],
     args: tuple[Any, ...] = (),
@@ -91,12 +92,22 @@ def trace(
     if numbers and call.shared:
         raise CaptureError("a result is, or may be, the part of a tensor at a place that a Python number gives")
     graph, mutations = remove_mutations(graph)
+    _check_sizes_kept(graph, mutations)
     _normalise(graph, inputs, outputs, mutations)
     pairs = [(m.input, m.result) for m in mutations]
     key = fingerprint_of(graph, [(o.kind, o.index, o.size, o.stride, o.offset) for o in outputs], pairs)
     return Traced(graph, inputs, outputs, call.out_spec, pairs, guards, key, reasons, call.effects, shared)
 
 
+def _check_sizes_kept(graph: GraphModule, mutations: list[Mutation]) -> None:
+    placeholders = [n for n in graph.graph.nodes if n.op == "placeholder"]
+    results: Any = graph.graph.output_node().args[0]
+    for m in mutations:
+        if placeholders[m.input].meta["val"].shape != results[m.result].meta["val"].shape:
+            raise CaptureError("an argument is resized", hint="give `out=` a tensor of the result's shape")
+
+
+@fake_kernels.corrected()
 def traced_of(graph: GraphModule, names: list[str]) -> Traced:
     """A graph that was derived from a captured one, with an argument for each placeholder, ready to be compiled.
 

@@ -79,10 +79,8 @@ class Outer:
 
     def item(self, owner: Any, key: Any) -> None:
         """`owner[key]` is about to be read."""
-        if isinstance(owner, torch.nn.Module):
-            self.entries(owner)
         if not isinstance(owner, (list, dict)) or not self.has(owner):
-            self.opaque(owner)
+            self.whole(owner)
             return
         if isinstance(owner, dict):
             if not (self._written("item", owner, key) or self._written("dict", owner)):
