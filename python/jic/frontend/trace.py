@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -38,6 +38,7 @@ from .fingerprint import fingerprint_of
 from .grad_mode import GradMode
 from .guards import Guard
 from .mutation import Mutation, remove_mutations
+from .numbers import Number, as_tensor, check_numbers
 from .outputs import classify_outputs, share_memory
 from .reach import Reach, hints
 from .reads import Reads, StateMoved, tensors_of
@@ -56,12 +57,14 @@ def trace(
     fn: Callable[..., Any],
     args: tuple[Any, ...] = (),
     kwargs: dict[str, Any] | None = None,
+    numbers: Mapping[int, Number] | None = None,
     max_ops: int = DEFAULT_CALLS,
 ) -> Traced:
     """Capture `fn(*args, **kwargs)`.
 
-    Tensors in the pytrees `args` and `kwargs` are inputs; numbers, strings, None and the like are specialised
-    constants. The callable runs once, on fake tensors and without gradients; the arguments are not changed.
+    Tensors in the pytrees `args` and `kwargs` are inputs, and so are the leaves that `numbers` names by their places;
+    other numbers, strings, None and the like are specialised constants. The callable runs once, on fake tensors and
+    without gradients; the arguments are not changed.
 
     Raises:
         BudgetError: it makes more than `max_ops` calls of torch, or takes longer than it may (see jic.budget).
@@ -72,7 +75,7 @@ def trace(
     """
     leaves, in_spec = pytree.tree_flatten((tuple(args), dict(kwargs or {})))
     check_arguments(leaves, locations.of_function(fn))
-    call = _Call(fn, leaves, in_spec)
+    call = _Call(fn, leaves, in_spec, numbers or {})
     call.max_ops = max_ops
     try:
         with ONE_AT_A_TIME:
@@ -83,9 +86,15 @@ def trace(
             error.guards = call.reads.finish()
         raise
     inputs, reasons = _inputs(call, guards)
+    if numbers:
+        if call.leaves_to_python:
+            raise CaptureError("code that is not interpreted may look at a number that is an input")
+        check_numbers(graph, lambda i: i < len(inputs) and inputs[i].number is not None)
     reasons += [Reason(*note) for note in call.notes]
     outputs = classify_outputs(graph, call.result_leaves, call.numbers)
     shared = call.shared or share_memory(graph)
+    if numbers and call.shared:
+        raise CaptureError("a result is, or may be, the part of a tensor at a place that a Python number gives")
     graph, mutations = remove_mutations(graph)
     _check_sizes_kept(graph, mutations)
     _normalise(graph, inputs, outputs, mutations)
@@ -132,13 +141,16 @@ def traced_of(graph: GraphModule, names: list[str]) -> Traced:
 class _Call:
     """The call as a function of its tensor leaves, which remembers the structure of the result."""
 
-    def __init__(self, fn: Callable[..., Any], leaves: list[Any], in_spec: pytree.TreeSpec) -> None:
+    def __init__(
+        self, fn: Callable[..., Any], leaves: list[Any], in_spec: pytree.TreeSpec, numbers: Mapping[int, Number]
+    ) -> None:
         self.fn, self.leaves, self.in_spec = fn, leaves, in_spec
         self.names = hints(fn)  # tensors that it may use, with their names
         self.captured = [tensor for tensor, _ in self.names.values()]
         self.reads = Reads()
         self.unknown: list[torch.Tensor] = []
-        self.positions = [i for i, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor)]
+        self.number_inputs = numbers
+        self.positions = [i for i, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor) or i in numbers]
         self.result_leaves: list[Any] = []
         self.out_spec: pytree.TreeSpec = pytree.tree_structure(None)
         self.numbers: set[int] = set()  # the leaves of the result that are run-time numbers
@@ -148,13 +160,14 @@ class _Call:
         self.shared = False
         self.interprets = True
         self.max_ops = DEFAULT_CALLS
+        self.leaves_to_python = False
         self.failed_at = ""
         self.grad_mode = GradMode(enabled=False, needed=False)
 
     @property
     def given(self) -> list[torch.Tensor]:
-        """The arguments' tensors, then captured ones."""
-        return [*(self.leaves[i] for i in self.positions), *self.captured]
+        """The arguments' tensors and number inputs, then captured ones."""
+        return [*(as_tensor(self.leaves[i]) for i in self.positions), *self.captured]
 
     @property
     def tensors(self) -> list[torch.Tensor]:
@@ -170,12 +183,13 @@ class _Call:
         leaves = list(self.leaves)
         count = len(self.positions)
         for i, tensor in zip(self.positions, tensors[:count], strict=True):
-            leaves[i] = tensor
+            leaves[i] = self.number_inputs[i].scalar(tensor) if i in self.number_inputs else tensor
         args, kwargs = pytree.tree_unflatten(leaves, self.in_spec)
         stand_ins = {id(real): fake for real, fake in zip(self.captured, tensors[count:], strict=True)}
         recorder = Recorder(_Call.forward.__code__, stand_ins, self.grad_mode)
         recorder.context.given(list(tensors))
         recorder.context.max_calls = self.max_ops
+        recorder.context.number_inputs = bool(self.number_inputs)
         try:
             with fx_traceback.preserve_node_meta(), recorder, self.grad_mode.seen(list(tensors)):
                 result = self._call(recorder.interpreter, args, kwargs)
@@ -197,10 +211,14 @@ class _Call:
         finally:
             self.unknown = list(recorder.unknown.values())
             self.notes = recorder.interpreter.notes
+<<<<<<< HEAD
             self.unrolled = [
                 Reason("loop", f"was unrolled, into {loop.calls} calls of torch: {loop.why}", loop.location)
                 for loop in recorder.context.unrolling.long()
             ]
+=======
+            self.leaves_to_python = recorder.interpreter.leaves_to_python
+>>>>>>> friction
             recorder.context.journal.undo(0)
         return results
 
@@ -235,7 +253,7 @@ def _run(call: _Call) -> GraphModule:
             graph = _run_once(call)
         except FunctionRaised as error:
             if not call.unknown:
-                if not call.interprets:
+                if not call.interprets or call.number_inputs:
                     raise
                 # Perhaps it was the interpreter: Python itself will tell.
                 call.interprets = False
@@ -358,7 +376,8 @@ def _explain(error: Exception, failed_at: str) -> CaptureError:
 def _inputs(call: _Call, guards: list[Guard]) -> tuple[list[InputSource], list[Reason]]:
     """The sources of all inputs, arguments first."""
     sources = [
-        InputSource("argument", name, index=i) for name, i in zip(_leaf_names(call), call.positions, strict=True)
+        InputSource("argument", name, index=i, number=call.number_inputs.get(i))
+        for name, i in zip(_leaf_names(call), call.positions, strict=True)
     ]
     homes: dict[int, tuple[Guard, Any]] = {}
     for tensor, guard, key in tensors_of(guards):

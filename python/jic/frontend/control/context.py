@@ -122,6 +122,7 @@ class Context:
         self.calls = 0  # of torch, so far
         self.unrolling = Unrolling(lambda: self.calls)
         self.max_calls = DEFAULT_CALLS
+        self.number_inputs = False  # whether some run-time numbers could be constants instead
         self.stand_in = stand_in
         self._serial = 0
         self._fresh: dict[int, tuple[int, Any]] = {}

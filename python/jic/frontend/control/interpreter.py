@@ -61,6 +61,7 @@ class Interpreter:
         self.context.variables = self._variables
         self.notes: list[tuple[str, str, str]] = []
         self.failed_at = ""  # where the function raised
+        self.leaves_to_python = False  # whether a function of the user's ran as it is
         self._statements: dict[int, Statements] = {}
         self.attributes = Attributes(self)
         self.attribute = self.attributes.load
@@ -248,6 +249,7 @@ class Interpreter:
             )
 
     def _note_left(self, function: types.FunctionType, why: str) -> None:
+        self.leaves_to_python = True
         code = function.__code__
         where = self.location() or f"{code.co_filename}:{code.co_firstlineno}"
         why = f"runs as it is while tracing: {why} (write it as a plain function in a file to have it compiled as a whole)"
