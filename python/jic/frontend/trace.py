@@ -211,14 +211,11 @@ class _Call:
         finally:
             self.unknown = list(recorder.unknown.values())
             self.notes = recorder.interpreter.notes
-<<<<<<< HEAD
             self.unrolled = [
                 Reason("loop", f"was unrolled, into {loop.calls} calls of torch: {loop.why}", loop.location)
                 for loop in recorder.context.unrolling.long()
             ]
-=======
             self.leaves_to_python = recorder.interpreter.leaves_to_python
->>>>>>> friction
             recorder.context.journal.undo(0)
         return results
 
