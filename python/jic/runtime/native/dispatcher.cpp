@@ -9,6 +9,7 @@
 
 #include "pool.h"
 #include "program.h"
+#include "snapshots.h"
 #include "spec.h"
 #include "state.h"
 #include "strided_copy.h"
@@ -121,6 +122,7 @@ struct Variant {
     std::optional<NumberSpec> as_number;
   };
   std::vector<Captured> captured;
+  std::unique_ptr<Snapshots> snapshots;  // of captured tensors
   PyObject *callable = nullptr;  // instead of a program
   PyObject *bail = nullptr;      // when the program gives up
   Program *program = nullptr;
@@ -172,6 +174,7 @@ Variant::Variant(PyObject *d) {
     if (part(c, 2) != Py_None) captured.back().as_number.emplace(part(c, 2));
     has_numbers |= captured.back().as_number.has_value();
   });
+  snapshots = std::make_unique<Snapshots>(captured.size());
   state = std::make_unique<State>(field(d, "state"), captured.size(), references);
   tag = references.keep(field(d, "tag"));
   std::string grad = text_of(field(d, "grad"));
@@ -244,7 +247,13 @@ bool Variant::matches(PyObject *const *args, size_t count, PyObject *names, Foun
     int index = first_captured + int(c);
     PyObject *value = found.objects[index];
     auto &number = captured[c].as_number;
-    ok = value && (number ? number_matches(value, *number, index, found) : tensor_matches(value, tensors[index], index, found));
+    if (!value) {
+      ok = false;
+    } else if (number) {
+      ok = number_matches(value, *number, index, found);
+    } else {
+      ok = snapshots->same(c, value, tensors[index], index, found) || snapshots->matches(c, value, tensors[index], index, found);
+    }
   }
   found.grad = grad;
   return ok && !overlaps(found);

@@ -66,6 +66,15 @@ Group::Group(PyObject *d, References &references) {
   unordered_ = kind_ == dict && PyODict_Check(container_) && detail_ == Py_True && !checks.empty();
 }
 
+PyObject **Group::place_of_attributes() const {
+  if (kind_ != object) return nullptr;
+  PyObject *attributes = PyTuple_GET_ITEM(detail_, 1);
+  if (attributes == Py_None || reinterpret_cast<PyObject *>(Py_TYPE(container_)) != PyTuple_GET_ITEM(detail_, 0)) return nullptr;
+  PyObject **place = _PyObject_GetDictPtr(container_);
+  if (PyErr_Occurred()) PyErr_Clear();
+  return place && *place == attributes ? place : nullptr;
+}
+
 bool Group::holds() {
   switch (kind_) {
     case dict: return detail_ == Py_True ? whole_dict_holds() : dict_holds();
@@ -177,16 +186,21 @@ bool Group::sequence_holds() {
   return holds;
 }
 
-State::State(PyObject *groups, size_t captured, References &references) {
+State::State(PyObject *groups, size_t captured, References &references) : fetched_(captured) {
   if (!PyTuple_Check(groups)) throw SpecError("the state is a tuple of groups");
   groups_.reserve(size_t(PyTuple_GET_SIZE(groups)));
   for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(groups); ++i) groups_.emplace_back(PyTuple_GET_ITEM(groups, i), references);
   for (size_t i = 0; i < groups_.size(); ++i) {
     const Group &group = groups_[i];
     if (group.is_dict()) {
-      dicts_.push_back({DictVersion(group.container()), 0, i});
+      versions_.emplace_back(group.container());
+      dicts_.push_back({versions_.back().place(), 0});
+      dict_groups_.push_back(i);
+      all_tell_ = all_tell_ && versions_.back().now();
     } else if (group.is_type()) {
       types_.push_back({reinterpret_cast<PyTypeObject *>(group.container()), 0, i});
+    } else if (PyObject **place = group.place_of_attributes()) {
+      objects_.push_back({group.container(), Py_TYPE(group.container()), place, PyTuple_GET_ITEM(group.detail(), 1), i});
     } else {
       others_.push_back(i);
     }
@@ -199,35 +213,61 @@ State::State(PyObject *groups, size_t captured, References &references) {
   }
 }
 
+bool State::look(size_t i) {
+  Group &group = groups_[i];
+  // Before and after: a call of this function from Python code that `holds` runs may fetch meanwhile.
+  fetch_again_ = fetch_again_ || group.has_tensors;
+  bool holds = group.holds();
+  fetch_again_ = fetch_again_ || group.has_tensors;
+  return holds;
+}
+
 bool State::dicts_hold() {
-  for (Dict &dict : dicts_) {
-    uint64_t now = dict.version.now();
-    if (now == dict.seen && now) continue;
-    if (!groups_[dict.group].holds()) return false;
-    dict.seen = now;  // of before: what changed meanwhile is looked at next time
+  uint64_t all = DictVersion::of_all();
+  if (all && all == all_seen_) return true;
+  for (size_t i = 0; i < dicts_.size(); ++i) {
+    uint64_t now = *dicts_[i].version;
+    if (now == dicts_[i].seen && now) continue;
+    if (!look(dict_groups_[i])) return false;
+    dicts_[i].seen = now;  // of before: what changed meanwhile is looked at next time
   }
+  if (all_tell_) all_seen_ = all;
+  return true;
+}
+
+bool State::fetch() {
+  for (auto &[number, check] : tensors_) fetched_[number] = nullptr;
+  for (auto &[number, check] : tensors_) {
+    // A tensor that was found in two places when the call was traced is still one tensor.
+    if (fetched_[number] && fetched_[number] != check->fetched) return false;
+    fetched_[number] = check->fetched;
+  }
+  fetch_again_ = false;
   return true;
 }
 
 bool State::holds(PyObject **captured) {
   if (!dicts_hold()) return false;
+  for (const Object &o : objects_)
+    if ((Py_TYPE(o.object) != o.type || *o.place != o.attributes) && !look(o.group)) return false;
   for (Type &type : types_) {
     uint64_t now = type_version(type.type);
     if (now == type.seen && now) continue;
-    if (!groups_[type.group].holds()) return false;
+    if (!look(type.group)) return false;
     type.seen = type_version(type.type);  // which a look-up gives to a type that has none
   }
   for (size_t i : others_)
-    if (!groups_[i].holds()) return false;
+    if (!look(i)) return false;
   if (!quiet_) {  // what ran meanwhile may have dropped a tensor
     if (!dicts_hold()) return false;
-    for (Group &group : groups_)
-      if (group.has_tensors && !group.is_dict() && !group.holds()) return false;
+    for (size_t i = 0; i < groups_.size(); ++i)
+      if (groups_[i].has_tensors && !groups_[i].is_dict() && !look(i)) return false;
   }
-  for (auto &[number, check] : tensors_) {
-    // A tensor that was found in two places when the call was traced is still one tensor.
-    if (captured[number] && captured[number] != check->fetched) return false;
-    captured[number] = check->fetched;
+  if (fetch_again_ && !fetch()) return false;
+  for (size_t i = 0; i < fetched_.size(); ++i) {
+    if (!fetched_[i]) continue;
+    if (captured[i] && captured[i] != fetched_[i]) return false;
+    captured[i] = fetched_[i];
   }
   return true;
 }

@@ -31,6 +31,9 @@ class Group {
   bool holds();  // compares
   bool is_dict() const { return kind_ == dict && !unordered_; }
   bool is_type() const { return kind_ == type; }
+  // Where the object holds its dict of attributes, if this is all that is to be compared besides its class; else null.
+  PyObject **place_of_attributes() const;
+  PyObject *detail() const { return detail_; }
   PyObject *container() const { return container_; }
   // Whether `holds` runs no Python code, and makes no objects, so that the garbage collector runs none either.
   bool is_quiet() const { return kind_ != attribute && kind_ != call && (kind_ != sequence || PyList_Check(container_)); }
@@ -58,23 +61,39 @@ class State {
 
  private:
   struct Dict {
-    DictVersion version;
+    const uint64_t *version;
     uint64_t seen;  // the version at which all checks held
-    size_t group;
   };
   struct Type {
     PyTypeObject *type;
     uint64_t seen;
     size_t group;
   };
+  // An object that is still of its class, and whose dict of attributes is still the one it was.
+  struct Object {
+    PyObject *object;
+    PyTypeObject *type;
+    PyObject **place;  // in the object, of its dict
+    PyObject *attributes;
+    size_t group;
+  };
   bool dicts_hold();
+  bool look(size_t group);
+  bool fetch();
 
   std::vector<Group> groups_;
+  std::vector<DictVersion> versions_;
   std::vector<Dict> dicts_;
+  std::vector<size_t> dict_groups_;
+  uint64_t all_seen_ = 0;    // DictVersion::of_all() when all dicts held
+  bool all_tell_ = true;
+  std::vector<Object> objects_;
   std::vector<Type> types_;
   std::vector<size_t> others_;
   bool quiet_ = true;
   std::vector<std::pair<int, const Check *>> tensors_;  // captured tensor → where it is found
+  std::vector<PyObject *> fetched_;                     // captured tensors, or null; borrowed, of when `tensors_` were last looked at
+  bool fetch_again_ = true;
 };
 
 }  // namespace jic
