@@ -119,6 +119,8 @@ class Reach:
                 self._items(module, value)
                 for part, item in list(value.items()):
                     self.visit(item, prefix + part)
+            elif key in _CALL_HOOKS and type(value) in (dict, collections.OrderedDict):
+                self._dict(value, prefix + key)  # of which torch, the only reader, looks at items alone
             elif not key.startswith("_") or key in _CALL_HOOKS:
                 self.visit(value, prefix + key)
 

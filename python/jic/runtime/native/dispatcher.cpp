@@ -117,11 +117,7 @@ struct Variant {
   std::vector<ArgumentSpec> arguments, keyword_arguments;
   std::vector<PyObject *> keywords;
   std::unique_ptr<State> state;
-  struct Captured {
-    PyObject *tensor;  // itself; null if the state says where it is
-    std::optional<NumberSpec> as_number;
-  };
-  std::vector<Captured> captured;
+  std::vector<std::optional<NumberSpec>> captured;  // set for numbers
   std::unique_ptr<Snapshots> snapshots;  // of captured tensors
   PyObject *callable = nullptr;  // instead of a program
   PyObject *bail = nullptr;      // when the program gives up
@@ -135,7 +131,7 @@ struct Variant {
   bool needs_grad = false;   // matches in grad mode only, and compares requires_grad with the spec
   bool any_grad = false;     // does not look at grad mode and requires_grad
   bool copies_inputs = false;
-  bool has_numbers = false;
+  bool captures_numbers = false, has_numbers = false;
   uint64_t hits = 0;
 
   // `description` is a jic.runtime.dispatch.Variant's native form: a dict.
@@ -168,14 +164,17 @@ Variant::Variant(PyObject *d) {
   first_captured = int(tensors.size());
   for (auto *list : {&arguments, &keyword_arguments})
     for (auto &a : *list) has_numbers |= a.holds_numbers();
+  std::vector<PyObject *> themselves;  // null if the state says where they are
   each(field(d, "captured"), [&](PyObject *c) {
-    captured.push_back({part(c, 0) == Py_None ? nullptr : references.keep(part(c, 0)), {}});
+    themselves.push_back(part(c, 0) == Py_None ? nullptr : references.keep(part(c, 0)));
     tensors.emplace_back(part(c, 1));
-    if (part(c, 2) != Py_None) captured.back().as_number.emplace(part(c, 2));
-    has_numbers |= captured.back().as_number.has_value();
+    captured.emplace_back();
+    if (part(c, 2) != Py_None) captured.back().emplace(part(c, 2));
+    captures_numbers |= captured.back().has_value();
   });
+  has_numbers |= captures_numbers;
   snapshots = std::make_unique<Snapshots>(captured.size());
-  state = std::make_unique<State>(field(d, "state"), captured.size(), references);
+  state = std::make_unique<State>(field(d, "state"), std::move(themselves), references);
   tag = references.keep(field(d, "tag"));
   std::string grad = text_of(field(d, "grad"));
   needs_grad = grad == "required";
@@ -238,19 +237,14 @@ bool Variant::matches(PyObject *const *args, size_t count, PyObject *names, Foun
     }
     ok = at < given && keyword_arguments[k].matches(args[count + at], tensors, found);
   }
-  if (ok) {
-    auto **fetched = found.objects + first_captured;
-    for (size_t c = 0; c < captured.size(); ++c) fetched[c] = captured[c].tensor;
-    ok = state->holds(fetched);
-  }
+  ok = ok && state->holds(found.objects + first_captured);
   for (size_t c = 0; ok && c < captured.size(); ++c) {
     int index = first_captured + int(c);
     PyObject *value = found.objects[index];
-    auto &number = captured[c].as_number;
     if (!value) {
       ok = false;
-    } else if (number) {
-      ok = number_matches(value, *number, index, found);
+    } else if (captures_numbers && captured[c]) {
+      ok = number_matches(value, *captured[c], index, found);
     } else {
       ok = snapshots->same(c, value, tensors[index], index, found) || snapshots->matches(c, value, tensors[index], index, found);
     }

@@ -1,8 +1,14 @@
 #include "state.h"
 
+#include <algorithm>
+#include <numeric>
 #include <string>
 
 namespace jic {
+
+namespace {
+constexpr uint64_t kNever = ~uint64_t(0);  // no version of a dict
+}
 
 bool Check::accepts(PyObject *value) {
   fetched = value;
@@ -186,7 +192,7 @@ bool Group::sequence_holds() {
   return holds;
 }
 
-State::State(PyObject *groups, size_t captured, References &references) : fetched_(captured) {
+State::State(PyObject *groups, std::vector<PyObject *> captured, References &references) : fixed_(std::move(captured)), fetched_(fixed_) {
   if (!PyTuple_Check(groups)) throw SpecError("the state is a tuple of groups");
   groups_.reserve(size_t(PyTuple_GET_SIZE(groups)));
   for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(groups); ++i) groups_.emplace_back(PyTuple_GET_ITEM(groups, i), references);
@@ -194,8 +200,6 @@ State::State(PyObject *groups, size_t captured, References &references) : fetche
     const Group &group = groups_[i];
     if (group.is_dict()) {
       versions_.emplace_back(group.container());
-      dicts_.push_back({versions_.back().place(), 0});
-      dict_groups_.push_back(i);
       all_tell_ = all_tell_ && versions_.back().now();
     } else if (group.is_type()) {
       types_.push_back({reinterpret_cast<PyTypeObject *>(group.container()), 0, i});
@@ -207,10 +211,21 @@ State::State(PyObject *groups, size_t captured, References &references) : fetche
     quiet_ = quiet_ && group.is_quiet();
     for (const Check &check : group.checks)
       if (check.how == Check::tensor) {
-        if (check.number < 0 || size_t(check.number) >= captured) throw SpecError("a check names a captured tensor that does not exist");
+        if (check.number < 0 || size_t(check.number) >= fixed_.size()) throw SpecError("a check names a captured tensor that does not exist");
         tensors_.emplace_back(check.number, &check);
       }
   }
+  std::sort(objects_.begin(), objects_.end(), [](const Object &a, const Object &b) { return a.object < b.object; });
+  std::vector<size_t> of_dicts, order(versions_.size());
+  for (size_t i = 0; i < groups_.size(); ++i)
+    if (groups_[i].is_dict()) of_dicts.push_back(i);
+  std::iota(order.begin(), order.end(), size_t(0));
+  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return versions_[a].place() < versions_[b].place(); });
+  for (size_t k : order) {
+    groups_of_dicts_.emplace_back(of_dicts[k], dicts_.size());
+    dicts_.push_back({versions_[k].place(), kNever});
+  }
+  std::sort(groups_of_dicts_.begin(), groups_of_dicts_.end());
 }
 
 bool State::look(size_t i) {
@@ -225,18 +240,24 @@ bool State::look(size_t i) {
 bool State::dicts_hold() {
   uint64_t all = DictVersion::of_all();
   if (all && all == all_seen_) return true;
-  for (size_t i = 0; i < dicts_.size(); ++i) {
-    uint64_t now = *dicts_[i].version;
-    if (now == dicts_[i].seen && now) continue;
-    if (!look(dict_groups_[i])) return false;
-    dicts_[i].seen = now;  // of before: what changed meanwhile is looked at next time
+  bool changed = false;
+  for (const Dict &dict : dicts_) changed |= *dict.version != dict.seen;
+  if (!changed) {
+    if (all_tell_) all_seen_ = all;
+    return true;
+  }
+  for (auto [group, place] : groups_of_dicts_) {
+    uint64_t now = *dicts_[place].version;
+    if (now == dicts_[place].seen) continue;
+    if (!look(group)) return false;
+    dicts_[place].seen = now ? now : kNever;  // of before: what changed meanwhile is looked at next time
   }
   if (all_tell_) all_seen_ = all;
   return true;
 }
 
 bool State::fetch() {
-  for (auto &[number, check] : tensors_) fetched_[number] = nullptr;
+  fetched_ = fixed_;
   for (auto &[number, check] : tensors_) {
     // A tensor that was found in two places when the call was traced is still one tensor.
     if (fetched_[number] && fetched_[number] != check->fetched) return false;
@@ -264,11 +285,7 @@ bool State::holds(PyObject **captured) {
       if (groups_[i].has_tensors && !groups_[i].is_dict() && !look(i)) return false;
   }
   if (fetch_again_ && !fetch()) return false;
-  for (size_t i = 0; i < fetched_.size(); ++i) {
-    if (!fetched_[i]) continue;
-    if (captured[i] && captured[i] != fetched_[i]) return false;
-    captured[i] = fetched_[i];
-  }
+  std::copy(fetched_.begin(), fetched_.end(), captured);
   return true;
 }
 

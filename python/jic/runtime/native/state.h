@@ -55,14 +55,15 @@ class Group {
 // All that one variant reads. Values are compared only in containers that changed since they were last compared.
 class State {
  public:
-  State(PyObject *groups, size_t captured, References &references);
-  // If all checks hold, fills `captured` with the captured tensors that are found in containers (borrowed).
+  // `captured`: the captured tensors; null for those that are found in containers.
+  State(PyObject *groups, std::vector<PyObject *> captured, References &references);
+  // If all checks hold, fills `captured` with the captured tensors (borrowed).
   bool holds(PyObject **captured);
 
  private:
   struct Dict {
     const uint64_t *version;
-    uint64_t seen;  // the version at which all checks held
+    uint64_t seen;  // the version at which all checks held; another number than the version of a dict that does not tell
   };
   struct Type {
     PyTypeObject *type;
@@ -83,8 +84,8 @@ class State {
 
   std::vector<Group> groups_;
   std::vector<DictVersion> versions_;
-  std::vector<Dict> dicts_;
-  std::vector<size_t> dict_groups_;
+  std::vector<Dict> dicts_;                                 // by address: neighbours in memory are read one after the other
+  std::vector<std::pair<size_t, size_t>> groups_of_dicts_;  // (group, its place in `dicts_`), by group
   uint64_t all_seen_ = 0;    // DictVersion::of_all() when all dicts held
   bool all_tell_ = true;
   std::vector<Object> objects_;
@@ -92,7 +93,7 @@ class State {
   std::vector<size_t> others_;
   bool quiet_ = true;
   std::vector<std::pair<int, const Check *>> tensors_;  // captured tensor → where it is found
-  std::vector<PyObject *> fetched_;                     // captured tensors, or null; borrowed, of when `tensors_` were last looked at
+  std::vector<PyObject *> fixed_, fetched_;             // captured tensors: those given; all, when `tensors_` were last looked at
   bool fetch_again_ = true;
 };
 
