@@ -23,15 +23,15 @@ class TensorLayout(NamedTuple):
     """Offsets in bytes.
 
     Attributes:
-        begin, end: of a TensorImpl: all between says what its sizes, strides, offset, dtype, device, dispatch keys and storage are.
         storage: of a TensorImpl: the address of its storage.
+        begin, end: of a TensorImpl: all between says what its rank, sizes, strides, offset, dtype, device and dispatch keys are.
         data: of a storage: the address of its memory.
         max_rank: tensors of a higher rank keep sizes and strides elsewhere.
     """
 
+    storage: int
     begin: int
     end: int
-    storage: int
     data: int
     max_rank: int
 
@@ -55,14 +55,13 @@ class _Probe:
         self._storage = torch.frombuffer(self._memory, dtype=torch.uint8).untyped_storage()
 
     def layout(self) -> TensorLayout | None:
-        changed = [self._changed(pair) for pair in self._pairs()]
         storage, data = self._address_of_storage(), self._address_of_data()
-        if not all(changed) or storage is None or data is None:
+        changed = [self._changed(pair) for pair in self._pairs()]
+        if storage is None or data is None or not all(changed):
             return None
-        begin = min(storage, *(places[0] for places in changed)) // 8 * 8
-        end = max(storage, *(places[-1] for places in changed)) // 8 * 8 + 8
-        max_rank = self._max_rank(begin, end)
-        return TensorLayout(begin, end, storage, data, max_rank) if max_rank else None
+        max_rank, shape = self._shape()
+        words = {place // 8 for places in changed for place in places} - {storage // 8} | shape
+        return TensorLayout(storage, 8 * min(words), 8 * max(words) + 8, data, max_rank) if max_rank else None
 
     def _view(
         self, sizes: tuple[int, ...], strides: tuple[int, ...], offset: int = 0, dtype: torch.dtype = torch.float32
@@ -112,23 +111,23 @@ class _Probe:
         seen.append((self._words(grown._cdata), grown.data_ptr()))
         return _place_of(seen)
 
-    def _max_rank(self, begin: int, end: int) -> int:
-        """The highest rank up to which all sizes, all strides and the rank itself lie in the range, at the same places."""
+    def _shape(self) -> tuple[int, set[int]]:
+        """The highest rank up to which the rank, all sizes and all strides lie in the tensor, and the words that hold them.
+
+        Each of the three lies at the same place at each rank.
+        """
         sizes, strides = (2, 3, 4, 5, 6, 7, 8, 9), (7, 11, 13, 17, 19, 23, 29, 31)
-        inside: list[tuple[int, ...]] = []
-        best = 0
-        for rank in _RANKS:
-            tensor = self._view(sizes[:rank], strides[:rank])
-            inside.append(self._words(tensor._cdata)[begin // 8 : end // 8])
-            places = range(len(inside[0]))
-            found = all(
-                any(all(w[p : p + r] == values[:r] for r, w in enumerate(inside, 1)) for p in places)
-                for values in (sizes, strides)
-            ) and any(all(w[p] == r for r, w in enumerate(inside, 1)) for p in places)
-            if not found:
-                break
-            best = rank
-        return best
+        seen = [self._words(self._view(sizes[:rank], strides[:rank])._cdata) for rank in _RANKS]
+        for rank in reversed(_RANKS):
+            upto = range(1, rank + 1)
+            wanted = [[(r,) for r in upto], [sizes[:r] for r in upto], [strides[:r] for r in upto]]
+            found = [
+                [p for p in range(len(seen[0])) if all(w[p : p + len(v)] == v for w, v in zip(seen, values, strict=False))]
+                for values in wanted
+            ]
+            if all(found):
+                return rank, {found[0][0], *range(found[1][0], found[1][0] + rank), *range(found[2][0], found[2][0] + rank)}
+        return 0, set()
 
 
 def _place_of(seen: list[tuple[tuple[int, ...], int]]) -> int | None:

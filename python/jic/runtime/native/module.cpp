@@ -198,7 +198,7 @@ NB_MODULE(_native, m) {
       "set_tensor_layout",
       [](std::optional<std::tuple<size_t, size_t, size_t, size_t, size_t>> layout) {
         TensorLayout set;
-        if (layout) std::tie(set.begin, set.end, set.storage, set.data, set.max_rank) = *layout;
+        if (layout) std::tie(set.storage, set.begin, set.end, set.data, set.max_rank) = *layout;
         if (set.begin > set.end || (set.end - set.begin) % 8 || set.end - set.begin > TensorLayout::kMost)
           throw nb::value_error("a layout of too many bytes, or of parts of words");
         torch_api.layout = set;

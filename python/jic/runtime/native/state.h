@@ -35,8 +35,9 @@ class Group {
   PyObject **place_of_attributes() const;
   PyObject *detail() const { return detail_; }
   PyObject *container() const { return container_; }
-  // Whether `holds` runs no Python code, and makes no objects, so that the garbage collector runs none either.
-  bool is_quiet() const { return kind_ != attribute && kind_ != call && (kind_ != sequence || PyList_Check(container_)); }
+  bool is_call() const { return kind_ == call; }
+  // Whether `holds` runs no Python code, and makes no objects, so that the garbage collector runs none either. (Calls come before all else.)
+  bool is_quiet() const { return kind_ != attribute && (kind_ != sequence || PyList_Check(container_)); }
 
   std::vector<Check> checks;
   bool has_tensors = false;
@@ -90,7 +91,7 @@ class State {
   bool all_tell_ = true;
   std::vector<Object> objects_;
   std::vector<Type> types_;
-  std::vector<size_t> others_;
+  std::vector<size_t> calls_, others_;
   bool quiet_ = true;
   std::vector<std::pair<int, const Check *>> tensors_;  // captured tensor → where it is found
   std::vector<PyObject *> fixed_, fetched_;             // captured tensors: those given; all, when `tensors_` were last looked at

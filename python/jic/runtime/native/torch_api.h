@@ -10,7 +10,7 @@ namespace jic {
 // Where torch keeps what a tensor is: see jic.runtime.tensor_layout. `end` is 0 if that is not known.
 struct TensorLayout {
   static constexpr size_t kMost = 256;  // of end - begin
-  size_t begin = 0, end = 0, storage = 0, data = 0, max_rank = 0;
+  size_t storage = 0, begin = 0, end = 0, data = 0, max_rank = 0;
 };
 
 struct TorchApi {
