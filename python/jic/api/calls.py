@@ -12,6 +12,7 @@ from torch.utils import _pytree as pytree
 
 from ..frontend import Guard as TraceGuard
 from ..frontend import OutputSource, Traced
+from ..frontend.control.effects import Effects
 from ..runtime import Program, Variant
 from ..runtime import dispatch as d
 
@@ -69,12 +70,14 @@ def variant_of(traced: Traced, request: Request, program: Program, tag: Any) -> 
         else:
             captured.append(d.Captured(spec, tensor=source.tensor))
     result = structure(traced.out_spec, [_result(o, inputs) for o in traced.outputs])
+    guards = guards_of(traced.guards)
     if traced.effects is not None:
         result = d.Call(traced.effects, (result,))
+        guards += effects_guard(traced.effects)
     return Variant(
         arguments=tuple(_without_grad(a) for a in request.arguments()),
         keywords={k: _without_grad(a) for k, a in request.keywords().items()},
-        guards=guards_of(traced.guards),
+        guards=guards,
         captured=captured,
         program=program,
         inputs=inputs,
@@ -98,7 +101,12 @@ def _without_grad(spec: d.ArgumentSpec) -> d.ArgumentSpec:
 
 
 def callable_variant(
-    function: Callable[..., Any], request: Request, guards: list[TraceGuard], grad: Any, tag: Any
+    function: Callable[..., Any],
+    request: Request,
+    guards: list[TraceGuard],
+    grad: Any,
+    tag: Any,
+    effects: Effects | None = None,
 ) -> Variant:
     """The variant that answers calls like this one by a Python function.
 
@@ -108,7 +116,7 @@ def callable_variant(
     return Variant(
         arguments=request.arguments(),
         keywords=request.keywords(),
-        guards=guards_of(guards),
+        guards=[*guards_of(guards), *(effects_guard(effects) if effects is not None else [])],
         callable=function,
         grad=grad,
         tag=tag,
@@ -136,6 +144,11 @@ def guards_of(guards: list[TraceGuard]) -> list[d.Guard]:
     found.append(d.Guard("call_is", torch._C._is_any_autocast_enabled, None, torch._C._is_any_autocast_enabled()))
     found.append(d.Guard("call_is", torch.get_default_dtype, None, torch.get_default_dtype()))
     return found
+
+
+def effects_guard(effects: Effects) -> list[d.Guard]:
+    """Holds while what the effects depend on is as it was."""
+    return [d.Guard("call_is", effects.holds, None, True)] if effects.before else []
 
 
 def _result(source: OutputSource, inputs: list[int]) -> d.ResultSpec:

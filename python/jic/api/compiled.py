@@ -14,7 +14,7 @@ import torch
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
-from ..errors import FallbackError, JicError
+from ..errors import CaptureError, FallbackError, JicError
 from ..frontend import Reason, Traced, trace
 from ..frontend.trace import ONE_AT_A_TIME, FunctionRaised
 from ..runtime import ArtifactCache, Bailout, Dispatcher, Program
@@ -112,7 +112,7 @@ class CompiledFunction(Dispatcher):
                 f"{len(self.entries)} signatures are compiled already", hint="raise JitConfig.recompile_limit"
             )
         start = time.perf_counter()
-        entry.traced = traced = trace(request.fn, request.args, request.kwargs)
+        entry.traced = traced = trace(request.fn, request.args, request.kwargs, self.config.on_effect)
         entry.trace_seconds = time.perf_counter() - start
         entry.reasons.extend(traced.reasons)
         if self.config.target_device == "vulkan":
@@ -132,7 +132,7 @@ class CompiledFunction(Dispatcher):
             differentiable = gradients.Differentiable(traced, program, self.config, self._cache, entry.reasons.append)
             differentiable.prepare(_needed(traced, request))
             function = request.without_receiver(_or_eagerly(differentiable, request.fn))
-            self.add(calls.callable_variant(function, request, traced.guards, "required", entry))
+            self.add(calls.callable_variant(function, request, traced.guards, "required", entry, traced.effects))
             return function
         variant = calls.variant_of(traced, request, program, entry)
         self.add(variant)
@@ -178,6 +178,8 @@ class CompiledFunction(Dispatcher):
         return function
 
     def _give_up(self, entry: Entry, request: calls.Request, error: Exception) -> Callable[..., Any]:
+        if self.config.on_effect == "error" and isinstance(error, CaptureError) and error.effect:
+            raise FallbackError(error.message, hint=error.hint, location=error.location)
         if (function := self._in_parts(entry, request, error)) is not None:
             return function
         entry.eager = True

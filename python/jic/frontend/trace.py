@@ -47,11 +47,17 @@ class FunctionRaised(CaptureError):
     """The callable itself raised while it was traced: run it eagerly, and its own exception appears."""
 
 
-def trace(fn: Callable[..., Any], args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Traced:
+def trace(
+    fn: Callable[..., Any],
+    args: tuple[Any, ...] = (),
+    kwargs: dict[str, Any] | None = None,
+    on_effect: str = "replay",
+) -> Traced:
     """Capture `fn(*args, **kwargs)`.
 
     Tensors in the pytrees `args` and `kwargs` are inputs; numbers, strings, None and the like are specialised
-    constants. The callable runs once, on fake tensors and without gradients; the arguments are not changed.
+    constants. The callable runs once, on fake tensors and without gradients; the arguments are not changed. What it does
+    to objects that outlive the call is taken back, and part of what is captured if `on_effect` is `replay`.
 
     Raises:
         CaptureError: the call cannot be captured (control flow that depends on data, an argument or result of another
@@ -62,7 +68,7 @@ def trace(fn: Callable[..., Any], args: tuple[Any, ...] = (), kwargs: dict[str, 
     leaves, in_spec = pytree.tree_flatten((tuple(args), dict(kwargs or {})))
     check_arguments(leaves, locations.of_function(fn))
     surroundings = Surroundings(fn)
-    call = _Call(fn, leaves, in_spec, surroundings)
+    call = _Call(fn, leaves, in_spec, surroundings, on_effect)
     try:
         with ONE_AT_A_TIME:
             graph = _run(call)
@@ -109,8 +115,14 @@ class _Call:
     """The call as a function of its tensor leaves, which remembers the structure of the result."""
 
     def __init__(
-        self, fn: Callable[..., Any], leaves: list[Any], in_spec: pytree.TreeSpec, around: Surroundings
+        self,
+        fn: Callable[..., Any],
+        leaves: list[Any],
+        in_spec: pytree.TreeSpec,
+        around: Surroundings,
+        on_effect: str = "replay",
     ) -> None:
+        self.on_effect = on_effect
         self.fn, self.leaves, self.in_spec = fn, leaves, in_spec
         self.captured = list(around.tensors.values())
         self.unknown: list[torch.Tensor] = []
@@ -121,7 +133,6 @@ class _Call:
         self.notes: list[tuple[str, str, str]] = []
         self.effects: effects.Effects | None = None
         self.shared = False
-        self.interprets = True
         self.failed_at = ""
         self.grad_mode = GradMode(enabled=False, needed=False)
 
@@ -149,6 +160,8 @@ class _Call:
         stand_ins = {id(real): fake for real, fake in zip(self.captured, tensors[count:], strict=True)}
         recorder = Recorder(_Call.forward.__code__, stand_ins, self.grad_mode)
         recorder.context.given(list(tensors))
+        recorder.context.on_effect = self.on_effect
+        recorder.interpreter.gradients_needed = lambda: self.grad_mode.needed
         try:
             with fx_traceback.preserve_node_meta(), recorder, self.grad_mode.seen(list(tensors)):
                 result = self._call(recorder.interpreter, args, kwargs)
@@ -160,7 +173,7 @@ class _Call:
             self.shared = any(map(recorder.context.is_copy, results))
         except Unsupported as error:
             refused = CaptureError(error.message, hint=error.hint, location=error.location)
-            refused.outermost = error.outermost
+            refused.outermost, refused.effect = error.outermost, error.effect
             raise refused from None
         except Exception as error:
             self.failed_at = recorder.interpreter.failed_at
@@ -169,15 +182,17 @@ class _Call:
             self.unknown = list(recorder.unknown.values())
             self.notes = recorder.interpreter.notes
             recorder.context.journal.undo(0)
+        if self.effects is not None and self.effects.leaks():
+            raise CaptureError("something that only the trace knows is stored into what outlives the call")
         return results
 
     def _call(self, interpreter: Interpreter, args: Any, kwargs: Any) -> Any:
         """The result; with effects, the result and the values that they need."""
-        if not self.interprets:
-            return self.fn(*args, **kwargs)
         result = interpreter.run(self.fn, args, kwargs)
-        self.effects, values = effects.of(interpreter.context)
-        return result if self.effects is None else (result, *values)
+        self.effects, values = effects.of(interpreter.context, interpreter.result)
+        if self.effects is None:
+            return result
+        return (None if self.effects.result is not None else result, *values)
 
 
 def _run(call: _Call) -> GraphModule:
@@ -185,15 +200,6 @@ def _run(call: _Call) -> GraphModule:
     for _ in range(4):
         try:
             graph = _run_once(call)
-        except FunctionRaised as error:
-            if not call.unknown:
-                if not call.interprets:
-                    raise
-                # Perhaps it was the interpreter: Python itself will tell.
-                call.interprets = False
-                graph = _run_once(call)
-                call.notes = [("interpreter", f"could not follow the function: {error.message}", error.location)]
-                return graph
         except CaptureError:
             if not call.unknown:
                 raise
