@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from .. import locations
-from . import builtin_calls, checked, library, lists, objects, protocol_calls, purity, replays, source, watch
+from . import builtin_calls, checked, library, lists, module_hooks, objects, protocol_calls, purity, replays, source, watch
 from .context import Context
 from .errors import NotInterpretable, Unsupported
 from .frame import Frame
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _DEPTH = 200
 # Functions of torch's that are interpreted, because they change Python's attributes.
 _INTERPRETED = frozenset({torch.nn.Module.train, torch.nn.Module.eval})
+_MODULE_CALLS = frozenset({torch.nn.Module.__call__, torch.nn.Module._call_impl})
 _BOUND_IN_C = (types.BuiltinMethodType, types.MethodWrapperType)
 _LRU_CACHE = type(functools.lru_cache(lambda: None))
 
@@ -141,6 +142,8 @@ class Calls:
 
     def _function(self: Interpreter, function: types.FunctionType, args: list[Any], kwargs: dict[str, Any]) -> Any:
         if not self._is_interpreted(function):
+            if function in _MODULE_CALLS and args and isinstance(args[0], torch.nn.Module):  # super().__call__(...)
+                return module_hooks.call(self, args[0], args[1:], kwargs, None)
             if (wrapped := checked.context_manager_of(function)) is not None:
                 return self.context.created(checked.manager(self, wrapped, args, kwargs))
             return self._native(function, args, kwargs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -90,6 +91,7 @@ class Context:
         self.on_effect = "replay"  # JitConfig.on_effect
         self.advances = 0  # how often an iterator was advanced, which cannot be taken back
         self.switches: dict[int, Any] = {}  # what switches gradients and was given to no `with`
+        self.tokens: list[contextvars.Token[Any]] = []  # of context variables that are set
         self._uncertain: dict[int, Any] = {}
         self._serial = 0
         self._fresh: dict[int, tuple[int, Any]] = {}

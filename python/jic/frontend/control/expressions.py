@@ -69,7 +69,6 @@ def _no_text(value: Any) -> None:
         raise Unsupported(
             "text is made of a value that is only known at run time",
             hint="make it outside the compiled function, or of constants",
-            effect=True,
         )
 
 

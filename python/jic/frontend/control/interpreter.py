@@ -83,6 +83,8 @@ class Interpreter(Calls):
         try:
             self.result = self.call(function, list(args), kwargs, None)
             result = self.escaping(self.result)
+            if self.context.tokens:
+                raise Unsupported("a context variable is set for what comes after the call", effect=True)
             if self.context.switches:
                 raise Unsupported("torch.set_grad_enabled() is called for what comes after the call", effect=True)
             self.context.finish()
@@ -91,6 +93,8 @@ class Interpreter(Calls):
             raise
         finally:
             tracing.context = before
+            for token in reversed(self.context.tokens):
+                token.var.reset(token)
         return result
 
     def escaping(self, value: Any) -> Any:

@@ -214,7 +214,7 @@ class Journal:
     def reads_contents(self, owner: Any) -> None:
         """What `owner` holds is read, if it is a container."""
         if (kind := contents_kind(owner)) is not None:
-            self.reads(Place(kind, owner))
+            self.was_read.add(Place(kind, owner))  # also after a change: what it holds depends on what it held
 
     def repeat(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], snapshot: bool) -> None:
         """Note that `function(*args, **kwargs)` is to be called after each run, here in the order of things."""

@@ -170,6 +170,10 @@ def binary(interpreter: Interpreter, function: Any, left: Any, right: Any) -> An
     sides = [(left, right, names[0]), (right, left, names[1])]
     if type(left) is not type(right) and isinstance(right, type(left)):
         sides.reverse()
+    if name == "ne" and method(left, "__ne__") is None and (found := method(left, "__eq__")) is not None:
+        result = interpreter.call(found, [left, right], {}, None)
+        if result is not NotImplemented:
+            return ~result if isinstance(result, (torch.Tensor, Scalar)) else not result
     if all(method(owner, special) is None for owner, _, special in sides):
         return NotImplemented
     for owner, other, special in sides:
@@ -180,9 +184,6 @@ def binary(interpreter: Interpreter, function: Any, left: Any, right: Any) -> An
             result = NotImplemented if builtin is None else builtin(owner, other)
         if result is not NotImplemented:
             return result
-    if name == "ne" and method(left, "__ne__") is None and (found := method(left, "__eq__")) is not None:
-        result = interpreter.call(found, [left, right], {}, None)
-        return result if result is NotImplemented else not result
     if name in ("eq", "ne"):
         return (left is right) is (name == "eq")
     raise TypeError(f"unsupported operand type(s): '{type(left).__name__}' and '{type(right).__name__}'")

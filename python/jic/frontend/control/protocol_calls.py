@@ -118,7 +118,6 @@ def no_text(values: Any) -> None:
         raise Unsupported(
             "text is made of a value that is only known at run time",
             hint="make it outside the compiled function, or of constants",
-            effect=True,
         )
 
 

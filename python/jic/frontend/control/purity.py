@@ -21,7 +21,7 @@ PURE_MODULES = frozenset(
     abc array base64 binascii bisect calendar cmath collections colorsys contextlib copy dataclasses datetime decimal
     difflib enum fractions functools hashlib heapq html inspect itertools json keyword math numbers operator pathlib
     platform re reprlib statistics string struct textwrap types typing typing_extensions unicodedata weakref zlib
-    _abc _ast _bisect _collections _collections_abc _datetime _decimal _functools _hashlib _heapq _json _operator _statistics
+    _abc contextvars _contextvars _ast _bisect _collections _collections_abc _datetime _decimal _functools _hashlib _heapq _json _operator _statistics
     _struct _weakref _sre posixpath ntpath genericpath importlib numpy jic annotationlib
     """.split()
 )
@@ -62,7 +62,7 @@ _IMPURE_TORCH = (
     "torch.cuda", "torch.backends", "torch.optim", "torch.utils.tensorboard", "torch.utils.benchmark", "torch.onnx",
     "torch._logging", "torch.library", "torch.random", "torch.utils.cpp_extension", "torch.package", "torch.export",
 )  # fmt: skip
-_PURE_TORCH = frozenset({"torch.cuda.is_available", "torch.backends.mps.is_available", "torch.distributed.is_available"})
+_ASKS = ("is_", "_is_", "get_", "current_", "device_count", "has_")  # functions there that only ask
 # Methods of modules and tensors that change the object itself, not its elements.
 _TORCH_CHANGES = frozenset(
     """
@@ -159,7 +159,7 @@ def _why_impure(module: str, name: str) -> str | None:
         return f"{name}() has an effect outside the graph, or another result each time"
     root = _root(module)
     if root == "torch":
-        if text in _PURE_TORCH or not module.startswith(_IMPURE_TORCH):
+        if not module.startswith(_IMPURE_TORCH) or name.rpartition(".")[2].startswith(_ASKS):
             return None
         return f"{text}() reaches beyond the graph"
     if root == "builtins":
@@ -183,7 +183,10 @@ def why_impure(function: Any) -> str | None:
         if owner is not None and not isinstance(owner, (types.ModuleType, type)):
             if isinstance(owner, torch.Tensor) or is_torchs(type(owner)):
                 return _why_impure_method(owner, function.__name__)
-            return _why_impure(type(owner).__module__ or "", f"{type(owner).__qualname__}.{function.__name__}")
+            name = function.__name__
+            bases = (c for c in type(owner).__mro__ if name in vars(c) and not isinstance(vars(c)[name], types.FunctionType))
+            class_ = next(bases, type(owner))
+            return _why_impure(class_.__module__ or "", f"{class_.__qualname__}.{function.__name__}")
     if isinstance(function, types.MethodWrapperType):
         return None
     if not isinstance(function, (types.FunctionType, types.BuiltinFunctionType, type)) and not hasattr(
@@ -193,7 +196,9 @@ def why_impure(function: Any) -> str | None:
             return why_impure(function.__func__)
         # An object that is called: its class says.
         name = type(function).__module__
-        if name.partition(".")[0] == "torch" or isinstance(function, torch.nn.Module):
+        if isinstance(function, torch.nn.Module):
+            return None  # what it calls of the user's is watched
+        if name.partition(".")[0] == "torch":
             return _why_impure(getattr(function, "__module__", None) or name, getattr(function, "__name__", ""))
         return _why_impure(name, type(function).__qualname__)
     module, _, _ = (text := full_name(function)).partition(".")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import contextvars
 import io
 import logging
 import queue
@@ -44,6 +45,8 @@ def find_method(function: Any) -> Callable[[Interpreter, Any, list[Any], dict[st
         return _written if objects.method(owner, name) is None else None
     if type(owner) in (queue.Queue, queue.SimpleQueue, queue.LifoQueue, queue.PriorityQueue) and name in _PUTS:
         return _put
+    if isinstance(owner, contextvars.ContextVar) and name in ("set", "reset"):
+        return _switched
     return None
 
 
@@ -160,6 +163,19 @@ def _written(interpreter: Interpreter, method: Any, args: list[Any], kwargs: dic
 def _put(interpreter: Interpreter, method: Any, args: list[Any], kwargs: dict[str, Any]) -> None:
     interpreter.context.check_effect("put() of a queue is called")
     interpreter.context.journal.repeat(method, tuple(args), kwargs, False)
+
+
+def _switched(interpreter: Interpreter, method: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
+    """A context variable is set, or reset: nothing is left of it at the end of the call (see `Interpreter.run`)."""
+    if interpreter.context.regions:
+        raise Unsupported("a context variable is set in control flow that is compiled", effect=True)
+    found = method(*args, **kwargs)
+    tokens = interpreter.context.tokens
+    if method.__name__ == "set":
+        tokens.append(found)
+    else:
+        tokens[:] = [t for t in tokens if t is not args[0]]
+    return found
 
 
 _FUNCTIONS: dict[Any, Handler] = {builtins.print: _print, warnings.warn: _warn}

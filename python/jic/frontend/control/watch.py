@@ -9,6 +9,7 @@ import builtins
 import contextlib
 import dis
 import functools
+import gc
 import sys
 import threading
 import types
@@ -104,7 +105,7 @@ def watching(interpreter: Interpreter) -> Iterator[None]:
         if event not in ("call", "c_call") or threading.get_ident() != interpreted:
             return
         code = frame.f_code
-        if not locations.is_users(code.co_filename):
+        if not locations.is_users(code.co_filename) or code.co_name == "__del__":
             return
         if event == "call":
             if (line := changes_in(code)) is not None and not _is_own(interpreter, code):
@@ -114,11 +115,15 @@ def watching(interpreter: Interpreter) -> Iterator[None]:
                 why, hint="move it out of the compiled function", location=f"{code.co_filename}:{frame.f_lineno}", effect=True
             )
 
+    collects = gc.isenabled()
+    gc.disable()  # what the collector calls is not of the function
     sys.setprofile(watch)
     try:
         yield
     finally:
         sys.setprofile(before)
+        if collects:
+            gc.enable()
 
 
 def _is_own(interpreter: Interpreter, code: types.CodeType) -> bool:
