@@ -210,8 +210,10 @@ class Interpreter(Calls):
             return self.call(layer, [module, *args], kwargs, caller)
         forward = module.forward
         code = getattr(getattr(forward, "__func__", None), "__code__", None)
-        if code is None or not (locations.is_users(code.co_filename) or type(module) in _CONTAINERS):
-            return self._native(module, args, kwargs)
+        if code is None:
+            return self.call(forward, args, kwargs, caller)
+        if not (locations.is_users(code.co_filename) or type(module) in _CONTAINERS):
+            return self._native(forward, args, kwargs)
         if type(module) in _CONTAINERS:
             value = args[0]
             for child in module.children():
