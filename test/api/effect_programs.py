@@ -29,6 +29,7 @@ import collections, contextlib, dataclasses, datetime, functools, heapq, itertoo
 import types, uuid, warnings
 import torch
 LOGGER = logging.getLogger("jic.test.effects")
+LOGGER.propagate = False
 
 
 class State:
@@ -89,9 +90,13 @@ def outcome(function: Any, module: types.ModuleType, *args: Any) -> Outcome:
     return Outcome(result, error, printed.getvalue(), records.found, users, world(module, result))
 
 
+_kept: list[Any] = []
+
+
 def world(module: types.ModuleType, result: Any) -> Any:
     """All that is observed, as one value in which the same object has the same number."""
     numbers: dict[int, int] = {}
+    _kept.clear()
     fields = {k: v for k, v in vars(module).items() if k[:1].isupper() and k not in ("State", "LOGGER")}
     fields["program"] = vars(module.program)
     return _shape([fields, result], numbers, module)
@@ -129,6 +134,7 @@ def _shape(value: Any, numbers: dict[int, int], module: types.ModuleType) -> Any
 
 
 def _number(value: Any, numbers: dict[int, int]) -> int:
+    _kept.append(value)  # ids stay its own
     return numbers.setdefault(id(value), len(numbers))
 
 

@@ -144,6 +144,9 @@ class Calls:
         if not self._is_interpreted(function):
             if function in _MODULE_CALLS and args and isinstance(args[0], torch.nn.Module):  # super().__call__(...)
                 return module_hooks.call(self, args[0], args[1:], kwargs, None)
+            if (decorated := _decorated(function)) is not None:  # as by torch.no_grad()
+                with decorated["ctx_factory"]():
+                    return self.call(decorated["func"], args, kwargs, None)
             if (wrapped := checked.context_manager_of(function)) is not None:
                 return self.context.created(checked.manager(self, wrapped, args, kwargs))
             return self._native(function, args, kwargs)
@@ -370,6 +373,14 @@ class Calls:
     def writes(self, tensor: torch.Tensor) -> None:
         """`tensor` is about to be written to in place."""
         self.context.writes(tensor)
+
+
+def _decorated(function: types.FunctionType) -> dict[str, Any] | None:
+    """What a context manager of torch's that is used as a decorator made `function` of."""
+    code = function.__code__
+    if code.co_name != "decorate_context" or {*code.co_freevars} != {"ctx_factory", "func"}:
+        return None
+    return {n: c.cell_contents for n, c in zip(code.co_freevars, function.__closure__ or (), strict=True)}
 
 
 def _set_item(owner: Any, index: Any, value: Any) -> None:

@@ -85,7 +85,8 @@ class Interpreter(Calls):
             result = self.escaping(self.result)
             if self.context.tokens:
                 raise Unsupported("a context variable is set for what comes after the call", effect=True)
-            if self.context.switches:
+            last = [*self.context.switches.values()][-1:]
+            if last and not (self.gradients_needed() and last[0].mode):  # then they are as they were before
                 raise Unsupported("torch.set_grad_enabled() is called for what comes after the call", effect=True)
             self.context.finish()
         except Unsupported as error:
