@@ -111,11 +111,17 @@ def _shape(value: Any, numbers: dict[int, int], module: types.ModuleType) -> Any
         return getattr(value, "__name__", None)
     if id(value) in numbers:
         return ("seen", numbers[id(value)])
+    if isinstance(value, tuple):
+        return ("tuple", [_shape(v, numbers, module) for v in value])
     number = _number(value, numbers)
-    if isinstance(value, (list, tuple, collections.deque)):
+    if isinstance(value, (list, collections.deque)):
         return (type(value).__name__, number, [_shape(v, numbers, module) for v in value])
     if isinstance(value, dict):
-        return (type(value).__name__, number, [(_shape(k, numbers, module), _shape(v, numbers, module)) for k, v in value.items()])
+        return (
+            type(value).__name__,
+            number,
+            [(_shape(k, numbers, module), _shape(v, numbers, module)) for k, v in value.items()],
+        )
     if isinstance(value, (set, frozenset)):
         return ("set", sorted(map(repr, value)))
     if isinstance(value, type):
@@ -138,24 +144,27 @@ def _number(value: Any, numbers: dict[int, int]) -> int:
     return numbers.setdefault(id(value), len(numbers))
 
 
-
-
-
 def assert_same(found: Any, expected: Any, where: str = "") -> None:
     assert type(found) is type(expected), f"{where}: {found!r}, eager has {expected!r}"
     if isinstance(found, torch.Tensor):
-        assert torch.allclose(found, expected, rtol=1e-4, atol=1e-5, equal_nan=True), f"{where}: {found}, eager {expected}"
+        assert torch.allclose(found, expected, rtol=1e-4, atol=1e-5, equal_nan=True), (
+            f"{where}: {found}, eager {expected}"
+        )
     elif isinstance(found, (list, tuple)):
         assert len(found) == len(expected), f"{where}: {found!r}, eager has {expected!r}"
         for i, (f, e) in enumerate(zip(found, expected, strict=True)):
             assert_same(f, e, f"{where}[{i}]")
     elif isinstance(found, float):
-        assert found == expected or abs(found - expected) <= 1e-4 * max(1.0, abs(expected)), f"{where}: {found}, eager {expected}"
+        assert found == expected or abs(found - expected) <= 1e-4 * max(1.0, abs(expected)), (
+            f"{where}: {found}, eager {expected}"
+        )
     else:
         assert found == expected, f"{where}: {found!r}, eager has {expected!r}"
 
 
-def compare(text: str, directory: Path, on_effect: str = "replay", calls: int = 3, **options: Any) -> jic.api.compiled.CompiledFunction:
+def compare(
+    text: str, directory: Path, on_effect: str = "replay", calls: int = 3, **options: Any
+) -> jic.api.compiled.CompiledFunction:
     """Call the program, eagerly and compiled, and compare all that can be observed after each call."""
     eager, ours = load(text, directory), load(text, directory)
     config = jic.JitConfig(enable_caching=False, on_effect=on_effect, **options)

@@ -134,7 +134,8 @@ REPLAYED: dict[str, tuple[str, str]] = {
         "C.v = x\nreturn C.v + 1",
     ),
     "setattr_method": (
-        "class P:\n    def __setattr__(self, n, v):\n        super().__setattr__(n, v)\n        super().__setattr__('last', n)\nC = P()",
+        "class P:\n    def __setattr__(self, n, v):\n"
+        "        super().__setattr__(n, v)\n        super().__setattr__('last', n)\nC = P()",
         "C.a = x\nreturn x + 1",
     ),
     "getattr_method": (
@@ -147,17 +148,25 @@ REPLAYED: dict[str, tuple[str, str]] = {
     ),
     "generator_with_print": ("def gen():\n    print('start')\n    yield 1\n    print('end')", "return x * sum(gen())"),
     "match_with_effects": (
-        "S = State(n=0)\ndef pick(how, x):\n    match how:\n        case 'a':\n            S.n = 4\n            return x + 1\n    return x",
+        "S = State(n=0)\ndef pick(how, x):\n"
+        "    match how:\n        case 'a':\n            S.n = 4\n            return x + 1\n    return x",
         "return pick('a', x)",
     ),
     "class_definition_with_effects": (
         "L = []\ndef make(x):\n    class A:\n        L.append('body')\n        k = 2\n    return x * A.k",
         "return make(x)",
     ),
-    "callback": ("L = []\ndef f(v):\n    L.append(1)\n    return -v", "return x * sorted([1, 2, 3], key=f)[0] * sum(map(f, [1, 2]))"),
-    "reduce_callback": ("L = []\ndef f(a, b):\n    L.append(b)\n    return a + b", "return x * functools.reduce(f, [1, 2, 3])"),
+    "callback": (
+        "L = []\ndef f(v):\n    L.append(1)\n    return -v",
+        "return x * sorted([1, 2, 3], key=f)[0] * sum(map(f, [1, 2]))",
+    ),
+    "reduce_callback": (
+        "L = []\ndef f(a, b):\n    L.append(b)\n    return a + b",
+        "return x * functools.reduce(f, [1, 2, 3])",
+    ),
     "module_counter": (
-        "class Net(torch.nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.n = 0\n        self.hist = []\n"
+        "class Net(torch.nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+        "        self.n = 0\n        self.hist = []\n"
         "    def forward(self, x):\n        self.n += 1\n        self.hist.append(x.mean())\n        return x * self.n\n"
         "NET = torch.nn.Sequential(Net(), Net())",
         "return NET(x)",
@@ -169,7 +178,10 @@ REPLAYED: dict[str, tuple[str, str]] = {
         "return NET(x)",
     ),
     "training_mode": ("NET = torch.nn.Dropout(0.5)\nNET.train()", "NET.eval()\nreturn NET(x)"),
-    "branch_that_assigns": ("S = State(a=0.0)", "if x.sum() > 3:\n    S.a = x.sum()\nelse:\n    S.a = x.mean()\nreturn x"),
+    "branch_that_assigns": (
+        "S = State(a=0.0)",
+        "if x.sum() > 3:\n    S.a = x.sum()\nelse:\n    S.a = x.mean()\nreturn x",
+    ),
     "loop_that_counts": ("S = State(h=torch.zeros(3))", "for row in x:\n    S.h = S.h * 0.5 + row\nreturn S.h + 1"),
     "effect_before_a_raise": ("L = []", "L.append(1)\nprint('x')\nraise ValueError('no')"),
     "restored_attribute": ("S = State(k=3)", "old = S.k\nS.k = 5\ny = x * S.k\nS.k = old\nreturn y"),
@@ -193,7 +205,10 @@ EAGER: dict[str, tuple[str, str]] = {
     "stored_function": ("S = State()", "S.f = lambda: x\nreturn x + 1"),
     "monotonic_counter": ("CLOCK = itertools.count().__next__", "return x + CLOCK()  # here"),
     "open_file": ("", "with open(os.devnull) as f:  # here\n    return x + len(f.read())"),
-    "print_of_object": ("class P:\n    def __repr__(self):\n        return 'P!'\nC = P()", "print(C)  # here\nreturn x + 1"),
+    "print_of_object": (
+        "class P:\n    def __repr__(self):\n        return 'P!'\nC = P()",
+        "print(C)  # here\nreturn x + 1",
+    ),
     "print_of_container": ("L = [1]", "print(L)  # here\nL.append(2)\nreturn x"),
     "text_of_tensor": ("", "print(f'{x.sum().item():.2f}')\nreturn x"),
     "default_dtype": ("", "torch.set_default_dtype(torch.get_default_dtype())  # here\nreturn x"),
@@ -204,7 +219,10 @@ EAGER: dict[str, tuple[str, str]] = {
     "custom_setattr_of_library": ("import threading\nT = threading.local()", "T.n = 1  # here\nreturn x"),
     "lru_cache": ("L = []\n@functools.lru_cache\ndef f(n):\n    L.append(n)\n    return n", "return x * f(3)"),
     "random_seeded": ("R = random.Random(3)", "return x * R.random()  # here"),
-    "global_in_generator": ("N = 0\ndef gen():\n    global N  # here\n    N += 1\n    yield N", "return x * sum(gen())"),
+    "global_in_generator": (
+        "N = 0\ndef gen():\n    global N  # here\n    N += 1\n    yield N",
+        "return x * sum(gen())",
+    ),
     "callback_of_torch": (
         "L = []\ndef f(v):\n    L.append(1)\n    return v * 2",
         "return torch.vmap(f)(x)",
@@ -240,7 +258,9 @@ def test_on_effect_eager(name: str, tmp_path: Path) -> None:
         assert any(ran_eagerly(compiled))
 
 
-@pytest.mark.parametrize("name", [n for n in EAGER if "# here" in EAGER[n][1]] + ["attribute", "list_append", "print", "global"])
+@pytest.mark.parametrize(
+    "name", [n for n in EAGER if "# here" in EAGER[n][1]] + ["attribute", "list_append", "print", "global"]
+)
 def test_on_effect_error(name: str, tmp_path: Path) -> None:
     case = REPLAYED.get(name) or EAGER[name]
     module = load(source(case), tmp_path)
@@ -287,23 +307,31 @@ def test_effects_from_the_cache(tmp_path: Path) -> None:
 
 
 def test_a_call_that_is_given_up_has_its_effects_once(tmp_path: Path) -> None:
-    text = "L = []\n\n\ndef program(x):\n    L.append(1)\n    print('x')\n    assert x.sum() < 7, 'no'\n    return x + 1\n"
+    text = (
+        "L = []\n\n\ndef program(x):\n    L.append(1)\n    print('x')\n    assert x.sum() < 7, 'no'\n    return x + 1\n"
+    )
     compiled = compare(text, tmp_path)
     assert not any(ran_eagerly(compiled))
 
 
 def test_gradients_and_effects(tmp_path: Path) -> None:
-    module = load(source(("S = State(h=None, n=0)\nL = []", "S.h = x * 2\nS.n += 1\nL.append(S.n)\nreturn (S.h * x).sum()")), tmp_path)
+    module = load(
+        source(("S = State(h=None, n=0)\nL = []", "S.h = x * 2\nS.n += 1\nL.append(S.n)\nreturn (S.h * x).sum()")),
+        tmp_path,
+    )
     compiled = jic.compile(module.program)
     for n in range(3):
         x = torch.ones(3, requires_grad=True)
         compiled(x).backward()
         assert x.grad is not None and torch.equal(x.grad, torch.full((3,), 4.0))
-        assert module.S.n == n + 1 and module.L == list(range(1, n + 2))
+        assert module.S.n == n + 1 and list(range(1, n + 2)) == module.L
 
 
 def test_nothing_happens_while_a_refused_call_is_traced(tmp_path: Path) -> None:
-    case = ("L = []\nS = State(n=0)\nC = itertools.count()", "S.n += 1\nL.append(S.n)\nL.append(next(C))\nreturn x + S.n")
+    case = (
+        "L = []\nS = State(n=0)\nC = itertools.count()",
+        "S.n += 1\nL.append(S.n)\nL.append(next(C))\nreturn x + S.n",
+    )
     compare(source(case), tmp_path)
 
 

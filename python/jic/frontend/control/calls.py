@@ -10,7 +10,19 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from .. import locations
-from . import builtin_calls, checked, library, lists, module_hooks, objects, protocol_calls, purity, replays, source, watch
+from . import (
+    builtin_calls,
+    checked,
+    library,
+    lists,
+    module_hooks,
+    objects,
+    protocol_calls,
+    purity,
+    replays,
+    source,
+    watch,
+)
 from .context import Context
 from .errors import NotInterpretable, Unsupported
 from .frame import Frame
@@ -42,11 +54,16 @@ class Calls:
     _bind: Callable[..., None]
     _interpret: Callable[..., Any]
     location: Callable[[], str]
+    attribute: Callable[[Any, str], Any]
 
-    def call(self: Interpreter, function: Any, args: list[Any], kwargs: dict[str, Any], caller: Frame | None) -> Any:
+    @property
+    def _whole(self) -> Interpreter:
+        return self  # type: ignore[return-value]
+
+    def call(self, function: Any, args: list[Any], kwargs: dict[str, Any], caller: Frame | None) -> Any:
         handler = builtin_calls.find(function) or replays.find(function)
         if handler is not None:
-            return handler(self, *args, **kwargs)
+            return handler(self._whole, *args, **kwargs)
         function = library.find(function) or function
         if function is super and not args:
             return self._super(caller)
@@ -54,7 +71,7 @@ class Calls:
             return self.call(function.func, [*function.args, *args], {**function.keywords, **kwargs}, caller)
         if isinstance(function, types.MethodType):
             if (handler := replays.find_method(function)) is not None:
-                return handler(self, function, args, kwargs)
+                return handler(self._whole, function, args, kwargs)
             return self.call(function.__func__, [function.__self__, *args], kwargs, caller)
         if isinstance(function, torch.nn.Module):
             return self._module(function, args, kwargs, caller)
@@ -64,11 +81,10 @@ class Calls:
             function.__self__, (types.ModuleType, type(None), type)
         ):
             return self._method(function, function.__self__, function.__name__, args, kwargs)
-        if args and isinstance(function, (types.MethodDescriptorType, types.WrapperDescriptorType)):
-            if not isinstance(args[0], (torch.Tensor, Scalar)) and isinstance(args[0], function.__objclass__):
-                return self.call(function.__get__(args[0], type(args[0])), args[1:], kwargs, caller)
+        if _is_method_of(function, args):
+            return self.call(function.__get__(args[0], type(args[0])), args[1:], kwargs, caller)
         if isinstance(function, type):
-            return objects.construct(self, function, args, kwargs)
+            return objects.construct(self._whole, function, args, kwargs)
         compiled = getattr(type(function), "interpreted", None)  # what `jic.compile` made: its function is interpreted
         if compiled is not None:
             return self.call(function.fn, args, kwargs, caller)
@@ -78,7 +94,7 @@ class Calls:
             return self.call(method, [function, *args], kwargs, caller)
         return self._native(function, args, kwargs)
 
-    def _native(self: Interpreter, function: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
+    def _native(self, function: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
         """The result of a function that is not interpreted.
 
         Raises:
@@ -116,13 +132,13 @@ class Calls:
         """An argument of a function that is not interpreted."""
         return self.escaping(value) if type(value) in (list, tuple, dict) else value
 
-    def _interpreted(self: Interpreter, value: Any) -> Any:
+    def _interpreted(self, value: Any) -> Any:
         """A function of the user's as one that C may call."""
         function = value.__func__ if isinstance(value, types.MethodType) else value
         users = isinstance(function, types.FunctionType) or objects.method(function, "__call__") is not None
         return (lambda *a, **k: self.call(value, list(a), k, None)) if users else value
 
-    def takes(self: Interpreter, iterator: Any) -> None:
+    def takes(self, iterator: Any) -> None:
         """An item is about to be taken from `iterator`, or all of them.
 
         Raises:
@@ -140,15 +156,15 @@ class Calls:
 
     # ---- Python functions ----
 
-    def _function(self: Interpreter, function: types.FunctionType, args: list[Any], kwargs: dict[str, Any]) -> Any:
+    def _function(self, function: types.FunctionType, args: list[Any], kwargs: dict[str, Any]) -> Any:
         if not self._is_interpreted(function):
             if function in _MODULE_CALLS and args and isinstance(args[0], torch.nn.Module):  # super().__call__(...)
-                return module_hooks.call(self, args[0], args[1:], kwargs, None)
+                return module_hooks.call(self._whole, args[0], args[1:], kwargs, None)
             if (decorated := _decorated(function)) is not None:  # as by torch.no_grad()
                 with decorated["ctx_factory"]():
                     return self.call(decorated["func"], args, kwargs, None)
             if (wrapped := checked.context_manager_of(function)) is not None:
-                return self.context.created(checked.manager(self, wrapped, args, kwargs))
+                return self.context.created(checked.manager(self._whole, wrapped, args, kwargs))
             return self._native(function, args, kwargs)
         try:
             node = source.syntax_of(function.__code__)
@@ -182,15 +198,13 @@ class Calls:
         users = locations.is_users(function.__code__.co_filename)
         return users or library.is_interpreted(function) or function in _INTERPRETED
 
-    def _left(
-        self: Interpreter, function: types.FunctionType, args: list[Any], kwargs: dict[str, Any], why: str
-    ) -> Any:
+    def _left(self, function: types.FunctionType, args: list[Any], kwargs: dict[str, Any], why: str) -> Any:
         """The result of a function of the user's that Python runs, checked for effects."""
         self._note_left(function, why)
         try:
-            made = checked.version_of(self, function)
+            made = checked.version_of(self._whole, function)
         except NotInterpretable:
-            watch.check(self, function)
+            watch.check(self._whole, function)
             with watch.watching(self):
                 found = function(*map(self._given, args), **{k: self._given(v) for k, v in kwargs.items()})
             return self.context.uncertain(found)
@@ -204,7 +218,7 @@ class Calls:
         if (note := (function.__name__, why, where)) not in self.notes:
             self.notes.append(note)
 
-    def _cached(self: Interpreter, function: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
+    def _cached(self, function: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
         """A call of what `functools.lru_cache` made: the cache is left alone, and a constant is the same without it."""
         wrapped = function.__wrapped__
         mark = self.context.journal.mark
@@ -220,9 +234,7 @@ class Calls:
 
     # ---- methods of containers, which change them ----
 
-    def _method(
-        self: Interpreter, function: Any, owner: Any, name: str, args: list[Any], kwargs: dict[str, Any]
-    ) -> Any:
+    def _method(self, function: Any, owner: Any, name: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
         if isinstance(owner, torch.Tensor):
             if name == "item":
                 return from_tensor(owner)
@@ -246,12 +258,10 @@ class Calls:
         if isinstance(owner, str) and name in ("format", "join", "format_map"):
             protocol_calls.no_text([*args, *kwargs.values()])
         if (handler := replays.find_method(function)) is not None:
-            return handler(self, function, args, kwargs)
+            return handler(self._whole, function, args, kwargs)
         return self._native(function, args, kwargs)
 
-    def _changing_method(
-        self: Interpreter, function: Any, owner: Any, name: str, args: list[Any], kwargs: dict[str, Any]
-    ) -> Any:
+    def _changing_method(self, function: Any, owner: Any, name: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
         if isinstance(owner, list) and name == "append" and not kwargs:
             return self.append(owner, *args)
         if isinstance(owner, list) and name == "extend" and not kwargs:
@@ -300,14 +310,14 @@ class Calls:
         if not self.context.is_created(owner):
             self.context.journal.repeat(list.append, (owner, value), {}, False)
 
-    def extend(self: Interpreter, owner: list[Any], values: Any) -> None:
+    def extend(self, owner: list[Any], values: Any) -> None:
         self.changes(owner)
         items = list(values) if lists.has_segment(values) else [*self.iterate(values)]
         list.extend(owner, items)
         if not self.context.is_created(owner):
             self.context.journal.repeat(list.extend, (owner, self.context.created(items)), {}, False)
 
-    def set_item(self: Interpreter, owner: Any, index: Any, value: Any) -> None:
+    def set_item(self, owner: Any, index: Any, value: Any) -> None:
         """`owner[index] = value` for a container."""
         if (method := objects.method(owner, "__setitem__")) is not None:
             self.call(method, [owner, index, value], {}, None)
@@ -323,12 +333,10 @@ class Calls:
         if not self.context.is_created(owner):
             self.context.journal.repeat(_set_item, (owner, index, value), {}, False)
 
-    def delete_item(self: Interpreter, owner: Any, index: Any) -> None:
+    def delete_item(self, owner: Any, index: Any) -> None:
         """`del owner[index]`."""
         if (method := objects.method(owner, "__delitem__")) is not None:
             self.call(method, [owner, index], {}, None)
-        elif isinstance(owner, torch.Tensor):
-            del owner[index]
         else:
             self.mutate(owner, _delete_item, [owner, index], reads=True)
 
@@ -340,7 +348,9 @@ class Calls:
         """
         kind = contents_kind(owner)
         if not self.context.is_created(owner):
-            self.context.check_effect(f"a {type(owner).__name__} that was made outside the compiled function is changed")
+            self.context.check_effect(
+                f"a {type(owner).__name__} that was made outside the compiled function is changed"
+            )
             if kind is None or self.context.is_uncertain(owner):
                 raise Unsupported(
                     f"a {type(owner).__name__} that may have been made outside the compiled function is changed",
@@ -373,6 +383,13 @@ class Calls:
     def writes(self, tensor: torch.Tensor) -> None:
         """`tensor` is about to be written to in place."""
         self.context.writes(tensor)
+
+
+def _is_method_of(function: Any, args: list[Any]) -> bool:
+    """Whether `function` is a method of Python's own, such as `dict.update`, and the first argument has it."""
+    if not args or not isinstance(function, (types.MethodDescriptorType, types.WrapperDescriptorType)):
+        return False
+    return not isinstance(args[0], (torch.Tensor, Scalar)) and isinstance(args[0], function.__objclass__)
 
 
 def _decorated(function: types.FunctionType) -> dict[str, Any] | None:

@@ -1,9 +1,9 @@
 """Functions of the user's that Python runs while they are traced, written so that whatever may have an effect asks first.
 
 Generators, `match`, and class definitions are no matter of the interpreter's. Their syntax tree gets calls of hooks: where
-something is called, an attribute is read, an object is changed, or items are taken. The hooks are the interpreter's own, so what
-such a function calls is interpreted, and what it changes is repeated after each run. Inner functions stay as they are: they come to
-the interpreter when they are called.
+something is called, an attribute is read, an object is changed, or items are taken. The hooks are the interpreter's own, so
+what such a function calls is interpreted, and what it changes is repeated after each run. Inner functions stay as they are:
+they come to the interpreter when they are called.
 """
 
 from __future__ import annotations
@@ -53,9 +53,7 @@ def version_of(interpreter: Interpreter, function: types.FunctionType) -> Callab
     changed = _code_of(code, node)
     cells[_HOOKS] = types.CellType(_Hooks(interpreter))
     closure = tuple(cells[n] for n in changed.co_freevars)
-    made = types.FunctionType(
-        changed, function.__globals__, function.__name__, function.__defaults__, closure
-    )
+    made = types.FunctionType(changed, function.__globals__, function.__name__, function.__defaults__, closure)
     made.__kwdefaults__ = function.__kwdefaults__
     made.__qualname__, made.__module__ = function.__qualname__, function.__module__
     return made
@@ -221,12 +219,15 @@ class _Asking(ast.NodeTransformer):
             return node
         return _hook("made", node, node)
 
-    visit_List = visit_Dict = visit_Set = visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _display
+    visit_List = visit_Dict = visit_Set = visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = (
+        _display
+    )
 
     def visit_Import(self, node: ast.Import) -> ast.AST:
         raise NotInterpretable("an import in a generator")
 
-    visit_ImportFrom = visit_Import
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST:
+        raise NotInterpretable("an import in a generator")
 
 
 class _Hooks:
@@ -304,10 +305,12 @@ class _Attributes:
         object.__setattr__(self, "_of", (interpreter, owner))
 
     def __setattr__(self, name: str, value: Any) -> None:
-        objects.set_attribute(*object.__getattribute__(self, "_of"), name, value)
+        interpreter, owner = object.__getattribute__(self, "_of")
+        objects.set_attribute(interpreter, owner, name, value)
 
     def __delattr__(self, name: str) -> None:
-        objects.delete_attribute(*object.__getattribute__(self, "_of"), name)
+        interpreter, owner = object.__getattribute__(self, "_of")
+        objects.delete_attribute(interpreter, owner, name)
 
 
 class _Items:

@@ -124,11 +124,22 @@ def _unchanged(now: Any, before: Any) -> bool:
         return True
     if before is _TENSOR:
         return isinstance(now, torch.Tensor)
-    if type(before) is list and type(now) is list or type(before) is set and type(now) is set:
-        if type(before) is set:
-            return before == now
-        return len(before) == len(now) and all(a is b or same_constant(a, b) for a, b in zip(before, now, strict=True))
     if isinstance(before, dict) and isinstance(now, dict):
-        same_keys = len(before) == len(now) and list(before) == list(now)
-        return same_keys and all(a is b or same_constant(a, b) for a, b in zip(before.values(), now.values(), strict=True))
+        pairs = [(k, v) for k, v in before.items()], [(k, v) for k, v in now.items()]
+        return len(pairs[0]) == len(pairs[1]) and all(
+            _same(a[0], b[0]) and _same(a[1], b[1]) for a, b in zip(*pairs, strict=True)
+        )
+    if isinstance(before, set) and isinstance(now, set):
+        return set(map(_identity, before)) == set(map(_identity, now))
+    if isinstance(before, list) and isinstance(now, list):
+        return len(before) == len(now) and all(map(_same, before, now))
     return False
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Without asking objects of users' classes, which may have effects."""
+    return a is b or same_constant(a, b)
+
+
+def _identity(value: Any) -> Any:
+    return (type(value), value) if isinstance(value, (int, float, str, bytes)) else id(value)

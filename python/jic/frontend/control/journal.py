@@ -27,7 +27,9 @@ UNDEFINED = _Undefined()
 
 _COPIES: dict[str, Callable[[Any], Any]] = {
     "list": lambda v: list.__getitem__(v, slice(None)),
-    "dict": lambda v: collections.OrderedDict(dict.items(v)) if isinstance(v, collections.OrderedDict) else dict(dict.items(v)),
+    "dict": lambda v: (
+        collections.OrderedDict(dict.items(v)) if isinstance(v, collections.OrderedDict) else dict(dict.items(v))
+    ),
     "set": set,
     "deque": list,
 }
@@ -216,7 +218,9 @@ class Journal:
         if (kind := contents_kind(owner)) is not None:
             self.was_read.add(Place(kind, owner))  # also after a change: what it holds depends on what it held
 
-    def repeat(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], snapshot: bool) -> None:
+    def repeat(
+        self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], snapshot: bool
+    ) -> None:
         """Note that `function(*args, **kwargs)` is to be called after each run, here in the order of things."""
         self.operations.append(Operation(len(self.entries), function, args, kwargs, snapshot))
         self.entries.append((_NOWHERE, None))  # so that a mark tells operations before it from those after it

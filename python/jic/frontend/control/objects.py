@@ -21,7 +21,23 @@ from .scalar import Scalar
 if TYPE_CHECKING:
     from .interpreter import Interpreter
 
-_PLAIN = (int, float, complex, bool, str, bytes, type(None), list, tuple, dict, set, frozenset, range, torch.Tensor, Scalar)
+_PLAIN = (
+    int,
+    float,
+    complex,
+    bool,
+    str,
+    bytes,
+    type(None),
+    list,
+    tuple,
+    dict,
+    set,
+    frozenset,
+    range,
+    torch.Tensor,
+    Scalar,
+)
 _PLAIN_TYPES = frozenset(_PLAIN) | {torch.nn.Parameter, type, types.FunctionType, types.ModuleType, torch.Size}
 _OPERATORS = {
     "add": "add", "sub": "sub", "mul": "mul", "truediv": "truediv", "floordiv": "floordiv", "mod": "mod", "pow": "pow",
@@ -64,7 +80,9 @@ def _is_generated(function: types.FunctionType) -> bool:
     )
 
 
-_GENERATED = frozenset({"__init__", "__new__", "__repr__", "__eq__", "__lt__", "__le__", "__gt__", "__ge__", "__hash__"})
+_GENERATED = frozenset(
+    {"__init__", "__new__", "__repr__", "__eq__", "__lt__", "__le__", "__gt__", "__ge__", "__hash__"}
+)
 
 
 # ---- making objects ----
@@ -105,7 +123,9 @@ def construct(interpreter: Interpreter, class_: type, args: list[Any], kwargs: d
 def _is_plain_class(class_: type) -> bool:
     """Whether no code of the user's runs when it is called."""
     return all(
-        name not in vars(base) or not isinstance(vars(base)[name], types.FunctionType) or _is_generated(vars(base)[name])
+        name not in vars(base)
+        or not isinstance(vars(base)[name], types.FunctionType)
+        or _is_generated(vars(base)[name])
         for base in class_.__mro__
         for name in ("__new__", "__init__")
     ) and type(class_).__module__ in ("builtins", "abc", "enum", "typing")
@@ -116,9 +136,7 @@ def _has_generated_init(class_: type) -> bool:
     return isinstance(init, types.FunctionType) and init.__code__.co_filename.startswith("<")
 
 
-def _fill_dataclass(
-    interpreter: Interpreter, made: Any, class_: type, args: list[Any], kwargs: dict[str, Any]
-) -> None:
+def _fill_dataclass(interpreter: Interpreter, made: Any, class_: type, args: list[Any], kwargs: dict[str, Any]) -> None:
     """What the `__init__` that `dataclasses` wrote does."""
     fields = class_.__dataclass_fields__  # type: ignore[attr-defined]
     bound = inspect.signature(class_.__init__).bind(made, *args, **kwargs)
@@ -260,7 +278,9 @@ def getter(interpreter: Interpreter, owner: Any, name: str) -> Any:
             value = interpreter.call(described.func, [owner], {}, None)
             interpreter.write_attribute(owner, name, value)
             return value
-    if (found := method(owner, "__getattr__")) is not None and inspect.getattr_static(owner, name, UNDEFINED) is UNDEFINED:
+    if (found := method(owner, "__getattr__")) is not None and inspect.getattr_static(
+        owner, name, UNDEFINED
+    ) is UNDEFINED:
         if isinstance(owner, torch.nn.Module) and any(
             name in vars(owner).get(group, ()) for group in ("_parameters", "_buffers", "_modules")
         ):
@@ -299,7 +319,11 @@ def set_attribute(interpreter: Interpreter, owner: Any, name: str, value: Any) -
     if isinstance(owner, type):
         plain = type(owner).__setattr__ is type.__setattr__
     else:
-        plain = type(owner).__setattr__ in (object.__setattr__, torch.nn.Module.__setattr__, types.ModuleType.__setattr__)
+        plain = type(owner).__setattr__ in (
+            object.__setattr__,
+            torch.nn.Module.__setattr__,
+            types.ModuleType.__setattr__,
+        )
         plain = plain or isinstance(owner, BaseException)
     if not plain:
         if dataclasses.is_dataclass(owner) and type(owner).__dataclass_params__.frozen:  # type: ignore[union-attr]
@@ -335,5 +359,7 @@ def writable(context: Context, owner: Any, name: str) -> Place:
     else:
         home = owner.__module__ if isinstance(owner, type) else ""
     if home and (_is_library(home) or purity.is_standard(home)):
-        raise Unsupported(f"{home}'s attribute {name} is assigned", hint="do it outside the compiled function", effect=True)
+        raise Unsupported(
+            f"{home}'s attribute {name} is assigned", hint="do it outside the compiled function", effect=True
+        )
     return place

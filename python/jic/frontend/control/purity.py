@@ -15,17 +15,23 @@ from typing import Any
 
 import torch
 
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 # Modules of the standard library, and of jic's companions, whose functions and classes are pure but for those below.
-PURE_MODULES = frozenset(
+PURE_MODULES = _names(
     """
     abc array base64 binascii bisect calendar cmath collections colorsys contextlib copy dataclasses datetime decimal
     difflib enum fractions functools hashlib heapq html inspect itertools json keyword math numbers operator pathlib
     platform re reprlib statistics string struct textwrap types typing typing_extensions unicodedata weakref zlib
-    _abc contextvars _contextvars _ast _bisect _collections _collections_abc _datetime _decimal _functools _hashlib _heapq _json _operator _statistics
+    _abc contextvars _contextvars _ast
+    _bisect _collections _collections_abc _datetime _decimal _functools _hashlib _heapq _json _operator _statistics
     _struct _weakref _sre posixpath ntpath genericpath importlib numpy jic annotationlib
-    """.split()
+    """
 )
-_IMPURE = frozenset(
+_IMPURE = _names(
     """
     builtins.print builtins.input builtins.open builtins.exec builtins.eval builtins.breakpoint builtins.globals
     builtins.locals builtins.vars builtins.__import__ builtins.help builtins.compile builtins.exit builtins.quit
@@ -48,13 +54,13 @@ _IMPURE = frozenset(
     torch._tensor_str.set_printoptions torch.set_printoptions torch.seed torch.initial_seed torch.set_rng_state
     torch.get_rng_state torch.serialization.save torch.serialization.load torch.save torch.load
     torch.autograd.set_detect_anomaly torch.autograd.anomaly_mode.set_detect_anomaly torch.autograd.grad_mode.set_grad_enabled
-    """.split()
+    """
 )
-_PATH_METHODS = frozenset(
+_PATH_METHODS = _names(
     """
     parts drive root anchor parent name suffix suffixes stem as_posix as_uri is_absolute is_relative_to is_reserved joinpath
     match relative_to with_name with_stem with_suffix with_segments
-    """.split()
+    """
 )
 # Parts of torch whose functions reach files, processes, devices, or change what torch does.
 _IMPURE_TORCH = (
@@ -64,34 +70,30 @@ _IMPURE_TORCH = (
 )  # fmt: skip
 _ASKS = ("is_", "_is_", "get_", "current_", "device_count", "has_")  # functions there that only ask
 # Methods of modules and tensors that change the object itself, not its elements.
-_TORCH_CHANGES = frozenset(
+_TORCH_CHANGES = _names(
     """
     register_buffer register_parameter register_module add_module register_forward_hook register_forward_pre_hook
     register_full_backward_hook register_full_backward_pre_hook register_backward_hook register_hook
     register_post_accumulate_grad_hook load_state_dict share_memory compile __setstate__ set_submodule set_extra_state
     half double bfloat16 cuda cpu type to_empty apply append extend insert pop clear update __setitem__ __delitem__
-    """.split()
+    """
 )
 # Functions that may give an object that was there before.
-_BORROWS = frozenset(
+_BORROWS = _names(
     """
     get pop popitem popleft setdefault getitem __getitem__ max min next __next__ getattr reduce heappop heappushpop
     heapreplace iter __iter__ cast attrgetter itemgetter methodcaller call partial choice and_ or_ getattr_static
     iadd ior iand __iadd__ __ior__ ref proxy wraps update_wrapper signature unwrap
-    """.split()
+    """
 )
 # What changes a container or iterator that it is a method of.
 CHANGES: dict[type, frozenset[str]] = {}
 
 
-def _names(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-_LIST = _names(
-    "append extend insert pop remove clear sort reverse __setitem__ __delitem__ __iadd__ __imul__ __init__"
+_LIST = _names("append extend insert pop remove clear sort reverse __setitem__ __delitem__ __iadd__ __imul__ __init__")
+_DICT = _names(
+    "update pop popitem clear setdefault __setitem__ __delitem__ __ior__ __init__ move_to_end subtract __missing__"
 )
-_DICT = _names("update pop popitem clear setdefault __setitem__ __delitem__ __ior__ __init__ move_to_end subtract __missing__")
 _SET = _names(
     "add discard remove pop clear update difference_update intersection_update symmetric_difference_update __ior__ __iand__"
     " __ixor__ __isub__ __init__"
@@ -114,7 +116,9 @@ def changes_of(owner: Any) -> frozenset[str]:
 
 
 # Methods whose result, or exception, depends on what the container holds.
-READS_TOO = _names("pop popitem popleft remove setdefault sort reverse rotate insert move_to_end subtract __delitem__ index")
+READS_TOO = _names(
+    "pop popitem popleft remove setdefault sort reverse rotate insert move_to_end subtract __delitem__ index"
+)
 
 
 def is_iterator(value: Any) -> bool:
@@ -184,7 +188,9 @@ def why_impure(function: Any) -> str | None:
             if isinstance(owner, torch.Tensor) or is_torchs(type(owner)):
                 return _why_impure_method(owner, function.__name__)
             name = function.__name__
-            bases = (c for c in type(owner).__mro__ if name in vars(c) and not isinstance(vars(c)[name], types.FunctionType))
+            bases = (
+                c for c in type(owner).__mro__ if name in vars(c) and not isinstance(vars(c)[name], types.FunctionType)
+            )
             class_ = next(bases, type(owner))
             return _why_impure(class_.__module__ or "", f"{class_.__qualname__}.{function.__name__}")
     if isinstance(function, types.MethodWrapperType):
@@ -224,7 +230,12 @@ def _why_impure_method(owner: Any, name: str) -> str | None:
 def gives_new(function: Any) -> bool:
     """Whether containers that a pure `function` gives are made by it."""
     name = getattr(function, "__name__", type(function).__name__)
-    return name not in _BORROWS and type(function).__name__ not in ("itemgetter", "attrgetter", "methodcaller", "partial")
+    return name not in _BORROWS and type(function).__name__ not in (
+        "itemgetter",
+        "attrgetter",
+        "methodcaller",
+        "partial",
+    )
 
 
 def holds_foreign_memory(value: Any) -> bool:

@@ -95,7 +95,12 @@ def _print(interpreter: Interpreter, *args: Any, **kwargs: Any) -> None:
 
 
 def _warn(
-    interpreter: Interpreter, message: Any, category: Any = None, stacklevel: int = 1, source: Any = None, **options: Any
+    interpreter: Interpreter,
+    message: Any,
+    category: Any = None,
+    stacklevel: int = 1,
+    source: Any = None,
+    **options: Any,
 ) -> None:
     if stacklevel != 1 or source is not None or options:
         raise Unsupported("warnings.warn with a stack level", effect=True)
@@ -121,11 +126,17 @@ def _logged(interpreter: Interpreter, method: Any, args: list[Any], kwargs: dict
     if level is None:
         level, args = args[0], args[1:]
     frame = interpreter.frames[-1] if interpreter.frames else None
-    where = (frame.code.co_filename, frame.line, frame.code.co_name) if frame else ("(unknown file)", 0, "(unknown function)")
+    where = (
+        (frame.code.co_filename, frame.line, frame.code.co_name)
+        if frame
+        else ("(unknown file)", 0, "(unknown function)")
+    )
 
     def log(message: Any, *args: Any, extra: Any = None) -> None:
         if logger.isEnabledFor(level):
-            record = logger.makeRecord(logger.name, level, where[0], where[1], message, args, None, where[2], extra, None)
+            record = logger.makeRecord(
+                logger.name, level, where[0], where[1], message, args, None, where[2], extra, None
+            )
             logger.handle(record)
 
     _repeat(interpreter, f"{method.__name__}() of a logger is called", log, args, kwargs)

@@ -25,7 +25,19 @@ from .values import Maybe, Poison
 Built = dict[int, Any]  # what one call has built, by the id of the object that the trace had
 Template = Callable[[tuple[Any, ...], Built], Any]  # given the values of a run
 
-_SIMPLE = (int, float, complex, bool, str, bytes, type(None), torch.dtype, torch.device, torch.layout, torch.memory_format)
+_SIMPLE = (
+    int,
+    float,
+    complex,
+    bool,
+    str,
+    bytes,
+    type(None),
+    torch.dtype,
+    torch.device,
+    torch.layout,
+    torch.memory_format,
+)
 
 
 class Templates:
@@ -106,8 +118,14 @@ class Templates:
         if type(value) in (dict, collections.OrderedDict, collections.Counter, collections.defaultdict):
             return self._dict(value, what)
         fields = getattr(value, "__dict__", None)
-        plain = kind is None and type(fields) is dict and type(value).__new__ is object.__new__
-        if not plain or isinstance(value, (torch.nn.Module, types.FunctionType, BaseException)) or _has_slots(type(value)):
+        if type(fields) is not dict:
+            raise _refused(value, what)
+        plain = kind is None and type(value).__new__ is object.__new__
+        if (
+            not plain
+            or isinstance(value, (torch.nn.Module, types.FunctionType, BaseException))
+            or _has_slots(type(value))
+        ):
             raise _refused(value, what)
         names = [(n, self.of(v, what)) for n, v in fields.items()]
         class_ = type(value)

@@ -41,7 +41,11 @@ def changes_in(code: types.CodeType) -> int | None:
     line = code.co_firstlineno
     made_here = True
     for instruction in dis.get_instructions(code):
-        line = instruction.starts_line if type(instruction.starts_line) is int else getattr(instruction, "line_number", line) or line
+        line = (
+            instruction.starts_line
+            if type(instruction.starts_line) is int
+            else getattr(instruction, "line_number", line) or line
+        )
         name = instruction.opname
         if name in _CHANGES and not (name == "STORE_ATTR" and code.co_name == "__init__" and made_here):
             return line
@@ -112,7 +116,10 @@ def watching(interpreter: Interpreter) -> Iterator[None]:
                 raise _refused(code, line)
         elif (why := _why_not(interpreter, argument)) is not None:
             raise Unsupported(
-                why, hint="move it out of the compiled function", location=f"{code.co_filename}:{frame.f_lineno}", effect=True
+                why,
+                hint="move it out of the compiled function",
+                location=f"{code.co_filename}:{frame.f_lineno}",
+                effect=True,
             )
 
     collects = gc.isenabled()
@@ -168,4 +175,8 @@ def _is_users(value: Any) -> bool:
         return any(objects.method(m, "forward") is not None for m in value.modules())
     if class_ in objects._PLAIN_TYPES or isinstance(value, (torch.Tensor, types.BuiltinFunctionType)):
         return False
-    return not purity.is_standard(class_.__module__) and class_.__module__.partition(".")[0] not in ("torch", "jic", "numpy")
+    return not purity.is_standard(class_.__module__) and class_.__module__.partition(".")[0] not in (
+        "torch",
+        "jic",
+        "numpy",
+    )
