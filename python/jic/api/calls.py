@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch.utils import _pytree as pytree
 
-from ..frontend import Guard as TraceGuard
-from ..frontend import OutputSource, Traced
+from ..frontend import Guard, OutputSource, Traced
 from ..frontend.control.effects import Effects
+from ..frontend.reads import how
 from ..runtime import Program, Variant
 from ..runtime import dispatch as d
 
@@ -56,28 +56,26 @@ def variant_of(traced: Traced, request: Request, program: Program, tag: Any) -> 
         ValueError: an argument that no variant can match.
     """
     numbers, count = tensor_numbers(request.args, request.kwargs)
-    captured: list[d.Captured] = []
+    state, captured = state_of(traced.guards, needs_grad=False)
+    captured_numbers = {id(c.source): i for i, c in enumerate(captured)}
     inputs: list[int] = []
     for source in traced.inputs:
         if source.kind == "argument":
             inputs.append(numbers[source.index])
             continue
         assert source.tensor is not None
-        inputs.append(count + len(captured))
-        spec = replace(d.TensorSpec.of(source.tensor), requires_grad=False)
-        if source.container is not None:
-            captured.append(d.Captured(spec, container=source.container, key=source.key))
-        else:
-            captured.append(d.Captured(spec, tensor=source.tensor))
+        if id(source.tensor) not in captured_numbers:  # it was found in no place that could be read again
+            captured_numbers[id(source.tensor)] = len(captured)
+            captured.append(_captured(source.tensor, needs_grad=False, fixed=True))
+        inputs.append(count + captured_numbers[id(source.tensor)])
     result = structure(traced.out_spec, [_result(o, inputs) for o in traced.outputs])
-    guards = guards_of(traced.guards)
     if traced.effects is not None:
         result = d.Call(traced.effects, (result,))
-        guards += effects_guard(traced.effects)
+        state += effects_state(traced.effects)
     return Variant(
         arguments=tuple(_without_grad(a) for a in request.arguments()),
         keywords={k: _without_grad(a) for k, a in request.keywords().items()},
-        guards=guards,
+        state=state,
         captured=captured,
         program=program,
         inputs=inputs,
@@ -103,7 +101,7 @@ def _without_grad(spec: d.ArgumentSpec) -> d.ArgumentSpec:
 def callable_variant(
     function: Callable[..., Any],
     request: Request,
-    guards: list[TraceGuard],
+    guards: list[Guard],
     grad: Any,
     tag: Any,
     effects: Effects | None = None,
@@ -113,10 +111,14 @@ def callable_variant(
     Raises:
         ValueError: an argument that no variant can match.
     """
+    state, captured = state_of(guards, needs_grad=True)
+    if effects is not None:
+        state += effects_state(effects)
     return Variant(
         arguments=request.arguments(),
         keywords=request.keywords(),
-        guards=[*guards_of(guards), *(effects_guard(effects) if effects is not None else [])],
+        state=state,
+        captured=captured,
         callable=function,
         grad=grad,
         tag=tag,
@@ -133,22 +135,41 @@ def tensor_numbers(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[dict[
     return numbers, len(numbers)
 
 
-def guards_of(guards: list[TraceGuard]) -> list[d.Guard]:
-    """The trace's guards and those on the state of torch that every trace depends on."""
-    found = [
-        d.Guard("cell_is", g.container, None, g.expected)
-        if g.key is None
-        else d.Guard("item_is", g.container, g.key, g.expected)
-        for g in guards
-    ]
-    found.append(d.Guard("call_is", torch._C._is_any_autocast_enabled, None, torch._C._is_any_autocast_enabled()))
-    found.append(d.Guard("call_is", torch.get_default_dtype, None, torch.get_default_dtype()))
-    return found
+def state_of(guards: list[Guard], needs_grad: bool) -> tuple[list[d.Group], list[d.Captured]]:
+    """What must hold around a call, and the tensors that are read there."""
+    captured: list[d.Captured] = []
+    numbers: dict[int, int] = {}
+
+    def check(guard: Guard, key: Any, value: Any) -> d.Check:
+        kind = how(guard, value)
+        if kind != "tensor":
+            return d.Check(kind, key, None if kind == "absent" else value)
+        if id(value) not in numbers:
+            numbers[id(value)] = len(captured)
+            captured.append(_captured(value, needs_grad))
+        return d.Check(kind, key, numbers[id(value)])
+
+    groups = [d.Group("call", function, None, (d.Check("equals", None, function()),)) for function in _SETTINGS]
+    for guard in guards:
+        checks = tuple(check(guard, key, value) for key, value in guard.values.items())
+        groups.append(d.Group(guard.kind, guard.container, guard.detail, checks))
+    return groups, captured
 
 
-def effects_guard(effects: Effects) -> list[d.Guard]:
+# What every trace depends on.
+_SETTINGS = (torch._C._is_any_autocast_enabled, torch.get_default_dtype, torch._C._len_torch_function_stack)
+
+
+def _captured(tensor: torch.Tensor, needs_grad: bool, fixed: bool = False) -> d.Captured:
+    spec = d.TensorSpec.of(tensor)
+    if not needs_grad:
+        spec = replace(spec, requires_grad=False)
+    return d.Captured(spec, tensor if fixed else None, source=tensor)
+
+
+def effects_state(effects: Effects) -> list[d.Group]:
     """Holds while what the effects depend on is as it was."""
-    return [d.Guard("call_is", effects.holds, None, True)] if effects.before else []
+    return [d.Group("call", effects.holds, None, (d.Check("equals", None, True),))] if effects.before else []
 
 
 def _result(source: OutputSource, inputs: list[int]) -> d.ResultSpec:

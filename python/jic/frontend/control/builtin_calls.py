@@ -94,7 +94,7 @@ def _reversed(interpreter: Interpreter, items: Any) -> Any:
         return Wrapped("reversed", (items,), 0, interpreter.iterate)
     if (found := objects.special(interpreter, "__reversed__", items)) is not NotImplemented:
         return found
-    interpreter.context.journal.reads_contents(items)
+    interpreter.context.outer.whole(items)
     return interpreter.context.created(reversed(items))
 
 
@@ -104,7 +104,7 @@ def _len(interpreter: Interpreter, value: Any) -> Any:
         return lists.length(value)
     if (found := objects.special(interpreter, "__len__", value)) is not NotImplemented:
         return found
-    interpreter.context.journal.reads_contents(value)
+    interpreter.context.outer.length(value)
     return value.length if isinstance(value, Range) else len(value)
 
 
@@ -124,6 +124,8 @@ def _float(interpreter: Interpreter, *args: Any) -> Any:
 
 @handles(bool)
 def _bool(interpreter: Interpreter, *args: Any) -> Any:
+    for value in args:
+        interpreter.context.outer.length(value)
     args = tuple(objects.truth(interpreter, a) for a in args)
     return to_bool(args[0]) if len(args) == 1 and is_run_time(args[0]) else bool(*map(plain, args))
 
@@ -137,6 +139,7 @@ def _item(interpreter: Interpreter, tensor: torch.Tensor) -> Any:
 
 @handles(isinstance)
 def _isinstance(interpreter: Interpreter, value: Any, classes: Any) -> bool:
+    interpreter.context.outer.type_of(value)
     if isinstance(value, Scalar):
         return issubclass(value.kind, classes)
     if isinstance(value, (Range, Unroll, Wrapped)):
@@ -148,6 +151,7 @@ def _isinstance(interpreter: Interpreter, value: Any, classes: Any) -> bool:
 def _type(interpreter: Interpreter, *args: Any) -> Any:
     if len(args) == 1 and isinstance(args[0], Scalar):
         return args[0].kind
+    interpreter.context.outer.type_of(args[0])
     found = type(*args)
     return torch.Tensor if len(args) == 1 and found is FakeTensor else found
 

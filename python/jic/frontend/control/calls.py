@@ -21,6 +21,7 @@ from . import (
     purity,
     replays,
     source,
+    state_calls,
     watch,
 )
 from .context import Context
@@ -36,6 +37,14 @@ if TYPE_CHECKING:
 _DEPTH = 200
 # Functions of torch's that are interpreted, because they change Python's attributes.
 _INTERPRETED = frozenset({torch.nn.Module.train, torch.nn.Module.eval})
+# Modules of torch's whose methods look at their own entries only.
+CONTAINERS = (
+    torch.nn.ModuleList,
+    torch.nn.ModuleDict,
+    torch.nn.ParameterList,
+    torch.nn.ParameterDict,
+    torch.nn.Sequential,
+)
 _MODULE_CALLS = frozenset({torch.nn.Module.__call__, torch.nn.Module._call_impl})
 _BOUND_IN_C = (types.BuiltinMethodType, types.MethodWrapperType)
 _LRU_CACHE = type(functools.lru_cache(lambda: None))
@@ -61,7 +70,7 @@ class Calls:
         return self  # type: ignore[return-value]
 
     def call(self, function: Any, args: list[Any], kwargs: dict[str, Any], caller: Frame | None) -> Any:
-        handler = builtin_calls.find(function) or replays.find(function)
+        handler = state_calls.find(function, args) or builtin_calls.find(function) or replays.find(function)
         if handler is not None:
             return handler(self._whole, *args, **kwargs)
         function = library.find(function) or function
@@ -90,6 +99,7 @@ class Calls:
             return self.call(function.fn, args, kwargs, caller)
         if isinstance(function, _LRU_CACHE):
             return self._cached(function, args, kwargs)
+        self.context.outer.class_attribute(type(function), "__call__")
         if (method := objects.method(function, "__call__")) is not None:
             return self.call(method, [function, *args], kwargs, caller)
         return self._native(function, args, kwargs)
@@ -105,6 +115,7 @@ class Calls:
         values = [*args, *kwargs.values()]
         for value in values:
             self._check_given(value)
+            self.context.outer.argument(value)
         given = [self._given(v) for v in args], {k: self._given(v) for k, v in kwargs.items()}
         if any(function is f for f in purity.TAKE_FUNCTIONS):
             given = [self._interpreted(v) for v in given[0]], {k: self._interpreted(v) for k, v in given[1].items()}
@@ -114,14 +125,21 @@ class Calls:
         found = function(*given[0], **given[1])
         return self.context.created_deep(found) if purity.gives_new(function) else found
 
+    def _unseen(self, function: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
+        """The result of user's code that is not interpreted: it may read all that it reaches."""
+        self._reads_all(function, args, kwargs)
+        return self._native(function, args, kwargs)
+
+    def _reads_all(self, function: Any, args: list[Any], kwargs: dict[str, Any]) -> None:
+        for value in (function, getattr(function, "__wrapped__", None), *args, *kwargs.values()):
+            self.context.outer.everything(value)
+
     def _check_given(self, value: Any) -> None:
         """A function that is not interpreted reads `value`."""
         if isinstance(value, torch.Tensor):
             return
         if purity.is_iterator(value):
             self.takes(value)
-        elif isinstance(value, (list, dict, set)):
-            self.context.journal.reads_contents(value)
         elif purity.holds_foreign_memory(value) and not self.context.is_created(value):
             raise Unsupported(
                 "a NumPy array from outside is read, whose changes nobody notices",
@@ -165,7 +183,15 @@ class Calls:
                     return self.call(decorated["func"], args, kwargs, None)
             if (wrapped := checked.context_manager_of(function)) is not None:
                 return self.context.created(checked.manager(self._whole, wrapped, args, kwargs))
-            return self._native(function, args, kwargs)
+            if args and function.__name__ in purity.changes_of(args[0]):  # as Counter.update
+                bound = types.MethodType(function, args[0])
+                return self._changing_method(bound, args[0], function.__name__, args[1:], kwargs)
+            if args and isinstance(args[0], purity.CHANGEABLE) and not self.context.is_created(args[0]):
+                raise Unsupported(f"a method of a {type(args[0]).__name__} from outside is called", effect=True)
+            method = bool(args) and isinstance(args[0], torch.nn.Module)
+            if getattr(function, "__wrapped__", None) is None and not (method and not isinstance(args[0], CONTAINERS)):
+                return self._native(function, args, kwargs)
+            return self._unseen(function, args, kwargs)
         try:
             node = source.syntax_of(function.__code__)
         except NotInterpretable as error:
@@ -180,6 +206,7 @@ class Calls:
                 f"{function.__name__} calls itself under a condition that is only known at run time",
                 hint="write it as a loop",
             )
+        self.context.outer.function(function)
         frame = Frame(self.context, function)
         self._bind(frame, function, args, kwargs)
         mark = self.context.journal.mark, self.context.mark(), self.context.advances
@@ -201,6 +228,7 @@ class Calls:
     def _left(self, function: types.FunctionType, args: list[Any], kwargs: dict[str, Any], why: str) -> Any:
         """The result of a function of the user's that Python runs, checked for effects."""
         self._note_left(function, why)
+        self._reads_all(function, args, kwargs)
         try:
             made = checked.version_of(self._whole, function)
         except NotInterpretable:
@@ -235,6 +263,7 @@ class Calls:
     # ---- methods of containers, which change them ----
 
     def _method(self, function: Any, owner: Any, name: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
+        self.context.outer.method(owner, name, args)
         if isinstance(owner, torch.Tensor):
             if name == "item":
                 return from_tensor(owner)
@@ -244,13 +273,12 @@ class Calls:
                 return from_tensor(owner)
             return self._native(function, args, kwargs)
         if name in ("__setattr__", "__delattr__") and not isinstance(owner, type):
-            return self.write_attribute(owner, args[0], *args[1:])
+            return self.set_attribute(owner, args[0], *args[1:])
         if name in purity.changes_of(owner):
             return self._changing_method(function, owner, name, args, kwargs)
         if purity.is_iterator(owner) and name in purity.ITERATES:
             self.takes(owner)
         if isinstance(owner, (list, dict, set)):
-            self.context.journal.reads_contents(owner)
             if type(owner) is list and name == "copy":
                 return self.context.created(list(owner))
             if lists.has_segment(owner):
@@ -295,7 +323,7 @@ class Calls:
             if purity.is_iterator(value):
                 self.takes(value)
         if reads:
-            self.context.journal.reads_contents(owner)
+            self.context.outer.whole(owner)
         self.changes(owner)
         if type(owner) is list and lists.has_segment(owner):
             owner[:] = lists.expanded(owner)
@@ -323,7 +351,7 @@ class Calls:
             self.call(method, [owner, index, value], {}, None)
             return
         if isinstance(owner, list):
-            self.context.journal.reads_contents(owner)  # whether the index is in range
+            self.context.outer.length(owner)  # whether the index is in range
         elif isinstance(owner, dict) and self.context.is_created(owner):
             self.changes(owner, index)
             owner[index] = value
@@ -351,7 +379,7 @@ class Calls:
             self.context.check_effect(
                 f"a {type(owner).__name__} that was made outside the compiled function is changed"
             )
-            if kind is None or self.context.is_uncertain(owner):
+            if kind is None or self.context.is_uncertain(owner) or id(owner) in self.context.outer.given:
                 raise Unsupported(
                     f"a {type(owner).__name__} that may have been made outside the compiled function is changed",
                     hint="return the new values, or copy it first",
@@ -372,7 +400,7 @@ class Calls:
 
     # ---- attributes ----
 
-    def write_attribute(self, owner: Any, name: str, *value: Any) -> None:
+    def set_attribute(self, owner: Any, name: str, *value: Any) -> None:
         """Assign an attribute, or delete it (no value), past what its class may have to say.
 
         Raises:

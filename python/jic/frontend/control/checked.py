@@ -255,7 +255,7 @@ class _Hooks:
     def read(self, owner: Any) -> Any:
         if objects.method(owner, "__getitem__") is not None:
             return _Items(self.interpreter, owner)
-        self.context.journal.reads_contents(owner)
+        self.context.outer.whole(owner)
         return owner
 
     def in_place(self, which: str, old: Any, value: Any) -> Any:
@@ -274,7 +274,7 @@ class _Hooks:
     def searched(self, value: Any) -> Any:
         if purity.is_iterator(value):
             self.interpreter.takes(value)
-        self.context.journal.reads_contents(value)
+        self.context.outer.whole(value)
         return value
 
     def text(self, value: Any) -> Any:

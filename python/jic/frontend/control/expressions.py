@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from . import indexing, lists, objects, purity
+from . import indexing, lists, objects, purity, state_calls
 from .branches import select
 from .errors import NotInterpretable, Unsupported
 from .frame import Frame
@@ -97,7 +97,7 @@ class Expressions:
             return to_bool(value)
         if lists.has_segment(value):
             return lists.length(value) > 0
-        self.context.journal.reads_contents(value)
+        self.context.outer.length(value)
         value = objects.truth(self.interpreter, value)
         return to_bool(value) if is_run_time(value) else bool(value)
 
@@ -135,7 +135,10 @@ class Expressions:
     # ---- operators ----
 
     def _BinOp(self, node: ast.BinOp) -> Any:
-        return binary(self.interpreter, BINARY, node.op, self.value(node.left), self.value(node.right))
+        left, right = self.value(node.left), self.value(node.right)
+        for value in (left, right):
+            self.context.outer.argument(value)
+        return binary(self.interpreter, BINARY, node.op, left, right)
 
     def _UnaryOp(self, node: ast.UnaryOp) -> Any:
         if isinstance(node.op, ast.Not):
@@ -152,7 +155,7 @@ class Expressions:
             value = self.value(node.values[number])
             if number == len(node.values) - 1:
                 return value
-            self.context.journal.reads_contents(value)
+            self.context.outer.length(value)
             truth = value if is_run_time(value) else objects.truth(self.interpreter, plain(value))
             truth = to_bool(truth) if is_run_time(truth) else bool(truth)
             if not isinstance(truth, Scalar):
@@ -178,14 +181,14 @@ class Expressions:
         return from_(0, left)
 
     def _compare(self, op: ast.cmpop, left: Any, right: Any) -> Any:
+        for value in (left, right):
+            self.context.outer.argument(value)
         if isinstance(op, (ast.In, ast.NotIn)):
             found = self._contains(left, plain(right))
             if isinstance(op, ast.In):
                 return found
             return Scalar(bool, ~found.tensor) if isinstance(found, Scalar) else not found
         left, right = plain(left), plain(right)
-        for value in (left, right):
-            self.context.journal.reads_contents(value)
         found = objects.binary(self.interpreter, _COMPARE[type(op)], left, right)
         return _COMPARE[type(op)](left, right) if found is NotImplemented else found
 
@@ -197,7 +200,7 @@ class Expressions:
             container = list(items)
         elif purity.is_iterator(container):
             self.interpreter.takes(container)
-        self.context.journal.reads_contents(container)
+        self.context.outer.whole(container)
         if not is_run_time(item) or isinstance(container, torch.Tensor):
             return item in container
         if isinstance(container, range) and isinstance(item, Scalar):
@@ -250,6 +253,7 @@ class Expressions:
             if keyword.arg is not None:
                 kwargs[keyword.arg] = value
             else:
+                self.context.outer.whole(value)
                 kwargs.update(value)
         self.frame.line = node.lineno
         return self.interpreter.call(function, args, kwargs, self.frame)
@@ -278,7 +282,9 @@ class Expressions:
         found: dict[Any, Any] = {}
         for key, value in zip(node.keys, node.values, strict=True):
             if key is None:
-                found.update(self.value(value))
+                merged = self.value(value)
+                self.context.outer.whole(merged)
+                found.update(merged)
             else:
                 found[self.value(key)] = self.value(value)
         return self.context.created(found)
@@ -355,6 +361,7 @@ class Expressions:
 
 def subscript(interpreter: Interpreter, owner: Any, index: Any) -> Any:
     """`owner[index]`."""
+    state_calls.reads_item(interpreter, owner, index)
     if isinstance(owner, torch.Tensor):
         index = indexing.normal(index)
         if indexing.has_scalar(index):
@@ -364,7 +371,6 @@ def subscript(interpreter: Interpreter, owner: Any, index: Any) -> Any:
         index = indexing.normal(index)
     if (found := objects.special(interpreter, "__getitem__", owner, index)) is not NotImplemented:
         return found
-    interpreter.context.journal.reads_contents(owner)
     if lists.has_segment(owner):
         if isinstance(index, int) and not isinstance(index, bool):
             return lists.item(owner, index)

@@ -17,6 +17,7 @@ import torch
 
 from .. import locations
 from . import library, lists, module_hooks, objects, purity, source
+from .attributes import Attributes
 from .calls import Calls
 from .context import Context
 from .errors import Again, NotInterpretable, Unsupported
@@ -27,9 +28,6 @@ from .journal import UNDEFINED, Place
 from .lists import Segment
 from .scalar import Scalar, tracing
 from .statements import RETURN, Statements
-
-# Modules of torch's whose `forward` only calls other modules.
-_CONTAINERS = (torch.nn.Sequential,)
 
 
 class Interpreter(Calls):
@@ -48,6 +46,9 @@ class Interpreter(Calls):
         self.result: Any = None  # of the function, before it left interpreted code
         self.gradients_needed: Callable[[], bool] = lambda: False
         self._statements: dict[int, Statements] = {}
+        self.attributes = Attributes(self)
+        self.attribute = self.attributes.load
+        self.plain = plain
 
     def location(self) -> str:
         """The user's line that is being interpreted."""
@@ -191,14 +192,21 @@ class Interpreter(Calls):
         return super(frame.cells["__class__"].cell_contents, frame.load(first))
 
     def _module(self, module: torch.nn.Module, args: list[Any], kwargs: dict[str, Any], caller: Frame | None) -> Any:
-        compiled = getattr(module, "compiled", None)
+        compiled = module.__dict__.get("compiled")
         if compiled is not None and hasattr(type(compiled), "interpreted"):
             return self.call(compiled.fn, args, kwargs, caller)
+        outer = self.context.outer
+        hooked = False
+        for hooks in module_hooks.registries(module):
+            if outer.has(module):
+                outer.whole(hooks)
+            hooked = hooked or bool(hooks)
+        called = outer.class_attribute(type(module), "__call__")
         if (method := objects.method(module, "__call__")) is not None:
             return self.call(method, [module, *args], kwargs, caller)
-        if type(module).__call__ is not torch.nn.Module.__call__:
-            return self._native(module, args, kwargs)
-        if module_hooks.has_hooks(module):
+        if called is not torch.nn.Module.__call__:
+            return self._unseen(module, args, kwargs)
+        if hooked:
             return module_hooks.call(self, module, args, kwargs, caller)
         return self.module_forward(module, args, kwargs, caller)
 
@@ -209,23 +217,25 @@ class Interpreter(Calls):
         layer = library.find_module(module)
         if layer is not None and args and isinstance(args[0], torch.Tensor):
             return self.call(layer, [module, *args], kwargs, caller)
-        forward = module.forward
-        code = getattr(getattr(forward, "__func__", None), "__code__", None)
-        if code is None:
-            return self.call(forward, args, kwargs, caller)
-        if not (locations.is_users(code.co_filename) or type(module) in _CONTAINERS):
-            return self._native(forward, args, kwargs)
-        if type(module) in _CONTAINERS:
+        forward = self.attribute(module, "forward")
+        code = getattr(getattr(forward, "__func__", forward), "__code__", None)
+        if type(module) is torch.nn.Sequential and code is torch.nn.Sequential.forward.__code__:
             value = args[0]
-            for child in module.children():
+            for child in self.iterate(self.attribute(module, "_modules").values()):
                 value = self.call(child, [value], {}, caller)
             return value
+        if code is None:
+            return self.call(forward, args, kwargs, caller)
+        if not locations.is_users(code.co_filename):
+            self.context.outer.everything(module)
+            return self._unseen(forward, args, kwargs)
         return self.call(forward, args, kwargs, caller)
 
     # ---- iteration and attributes ----
 
     def iterate(self, value: Any) -> Iterator[Any]:
         """The items of `value`, one by one."""
+        self.context.outer.whole(value)
         if isinstance(value, Segment):
             return iter(value.expand())
         if lists.has_segment(value):
@@ -240,30 +250,4 @@ class Interpreter(Calls):
             return found
         if purity.is_iterator(value):
             self.takes(value)
-        self.context.journal.reads_contents(value)
         return self.context.created(iter(value))
-
-    def attribute(self, owner: Any, name: str) -> Any:
-        if isinstance(owner, Scalar):
-            if name in ("real", "numerator") and owner.kind is not float:
-                return owner
-            if name == "is_integer":
-                return owner.is_integer
-            raise Unsupported(f"the attribute {name} of a Python {owner.kind.__name__} that is only known at run time")
-        if isinstance(owner, Range) and name in ("start", "stop", "step"):
-            return getattr(owner, name)
-        self.context.journal.reads(Place("attr", owner, name))
-        if (found := objects.getter(self, owner, name)) is not UNDEFINED:
-            return found
-        if isinstance(owner, dict) or not self._is_users_property(owner, name):
-            return self.context.defined(getattr(plain(owner) if type(owner) is tuple else owner, name), name)
-        return self.call(inspect.getattr_static(type(owner), name).fget, [owner], {}, None)
-
-    @staticmethod
-    def _is_users_property(owner: Any, name: str) -> bool:
-        found = inspect.getattr_static(type(owner), name, None) if not isinstance(owner, torch.Tensor) else None
-        return (
-            isinstance(found, property)
-            and isinstance(found.fget, types.FunctionType)
-            and locations.is_users(found.fget.__code__.co_filename)
-        )

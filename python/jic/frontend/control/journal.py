@@ -196,7 +196,8 @@ class Journal:
 
     entries: list[tuple[Place, Any]] = field(default_factory=list)
     operations: list[Operation] = field(default_factory=list)
-    was_read: set[Place] = field(default_factory=set)  # places that were read before they were written
+    was_read: set[Place] = field(default_factory=set)  # containers that were read after they were changed
+    overwritten: set[tuple[int, Any]] = field(default_factory=set)  # ids of dicts and their keys
     _written: collections.Counter[Place] = field(default_factory=collections.Counter)
 
     def write(self, place: Place, value: Any) -> None:
@@ -207,16 +208,24 @@ class Journal:
         """`place` is about to be changed by somebody else."""
         self.entries.append((place, place.read()))
         self._written[place] += 1
+        if place.kind == "global":
+            self.overwritten.add((id(place.owner), place.key))
+        elif place.kind == "attr" and not isinstance(place.owner, type):
+            fields = getattr(place.owner, "__dict__", None) or {}
+            groups = (fields, *(fields.get(r) for r in ("_parameters", "_buffers", "_modules")))
+            self.overwritten.update((id(group), place.key) for group in groups if group is not None)
 
-    def reads(self, place: Place) -> None:
-        """`place`, which may outlive the call, is read."""
-        if not self._written[place]:
-            self.was_read.add(place)
+    def is_written(self, place: Place) -> bool:
+        """Whether there is a write of `place` that was not taken back."""
+        return self._written[place] > 0
 
-    def reads_contents(self, owner: Any) -> None:
-        """What `owner` holds is read, if it is a container."""
-        if (kind := contents_kind(owner)) is not None:
-            self.was_read.add(Place(kind, owner))  # also after a change: what it holds depends on what it held
+    def reads_changed(self, owner: Any) -> bool:
+        """Whether the container `owner`, which is read, was changed: then what it held before counts, and that is noted."""
+        kind = contents_kind(owner)
+        if kind is None or not self.is_written(Place(kind, owner)):
+            return False
+        self.was_read.add(Place(kind, owner))
+        return True
 
     def repeat(
         self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], snapshot: bool

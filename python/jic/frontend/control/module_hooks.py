@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -14,15 +15,11 @@ if TYPE_CHECKING:
     from .interpreter import Interpreter
 
 
-def has_hooks(module: torch.nn.Module) -> bool:
-    return _has_backward_hooks(module) or any(
-        (
-            module._forward_hooks,
-            module._forward_pre_hooks,
-            global_hooks._global_forward_hooks,
-            global_hooks._global_forward_pre_hooks,
-        )
-    )
+def registries(module: torch.nn.Module) -> Iterator[dict[int, Any]]:
+    """The registries of hooks that a call of `module` looks at."""
+    for name in ("_backward_hooks", "_backward_pre_hooks", "_forward_hooks", "_forward_pre_hooks"):
+        yield getattr(module, name)
+        yield getattr(global_hooks, f"_global{name}")
 
 
 def _has_backward_hooks(module: torch.nn.Module) -> bool:

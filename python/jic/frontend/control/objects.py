@@ -97,6 +97,8 @@ def construct(interpreter: Interpreter, class_: type, args: list[Any], kwargs: d
         return made
     if (call := method_of(type(class_), "__call__")) is not None:
         return interpreter.call(call, [class_, *args], kwargs, None)
+    for name in ("__new__", "__init__"):
+        context.outer.class_attribute(class_, name)
     new, init = method_of(class_, "__new__"), method_of(class_, "__init__")
     generated = "__dataclass_fields__" in vars(class_) and init is None and _has_generated_init(class_)
     if new is None and init is None and not generated:
@@ -186,6 +188,8 @@ def binary(interpreter: Interpreter, function: Any, left: Any, right: Any) -> An
     else:
         return NotImplemented
     sides = [(left, right, names[0]), (right, left, names[1])]
+    for owner, _, special_name in sides:
+        interpreter.context.outer.class_attribute(type(owner), special_name)
     if type(left) is not type(right) and isinstance(right, type(left)):
         sides.reverse()
     if name == "ne" and method(left, "__ne__") is None and (found := method(left, "__eq__")) is not None:
@@ -215,6 +219,9 @@ def unary(interpreter: Interpreter, function: Any, value: Any) -> Any:
 
 def special(interpreter: Interpreter, name: str, value: Any, *args: Any) -> Any:
     """The result of the user's method `name` of `value`; NotImplemented if it has none."""
+    if type(value) in _PLAIN_TYPES:
+        return NotImplemented
+    interpreter.context.outer.class_attribute(type(value), name)
     found = method(value, name)
     return NotImplemented if found is None else interpreter.call(found, [value, *args], {}, None)
 
@@ -262,33 +269,6 @@ def _by_number(interpreter: Interpreter, value: Any) -> Iterator[Any]:
 # ---- attributes ----
 
 
-def getter(interpreter: Interpreter, owner: Any, name: str) -> Any:
-    """The attribute, if code of the user's gives it other than a property; else UNDEFINED."""
-    if type(owner) in _PLAIN_TYPES or _is_library(type(owner).__module__):
-        return UNDEFINED
-    if (found := method(owner, "__getattribute__")) is not None:
-        return interpreter.call(found, [owner, name], {}, None)
-    described = inspect.getattr_static(type(owner), name, None)
-    if described is not None and not isinstance(described, (property, types.FunctionType)):
-        get = method(described, "__get__")
-        own = name in getattr(owner, "__dict__", ()) and not hasattr(type(described), "__set__")
-        if get is not None and not own:
-            return interpreter.call(get, [described, owner, type(owner)], {}, None)
-        if isinstance(described, functools.cached_property) and not own and _is_users_function(described.func):
-            value = interpreter.call(described.func, [owner], {}, None)
-            interpreter.write_attribute(owner, name, value)
-            return value
-    if (found := method(owner, "__getattr__")) is not None and inspect.getattr_static(
-        owner, name, UNDEFINED
-    ) is UNDEFINED:
-        if isinstance(owner, torch.nn.Module) and any(
-            name in vars(owner).get(group, ()) for group in ("_parameters", "_buffers", "_modules")
-        ):
-            return UNDEFINED
-        return interpreter.call(found, [owner, name], {}, None)
-    return UNDEFINED
-
-
 def _is_users_function(function: Any) -> bool:
     return isinstance(function, types.FunctionType) and _is_users(function)
 
@@ -329,7 +309,7 @@ def set_attribute(interpreter: Interpreter, owner: Any, name: str, value: Any) -
         if dataclasses.is_dataclass(owner) and type(owner).__dataclass_params__.frozen:  # type: ignore[union-attr]
             raise dataclasses.FrozenInstanceError(f"cannot assign to field {name!r}")
         raise Unsupported(f"{type(owner).__name__} has its own __setattr__", effect=True)
-    interpreter.write_attribute(owner, name, value)
+    interpreter.set_attribute(owner, name, value)
 
 
 def delete_attribute(interpreter: Interpreter, owner: Any, name: str) -> None:
@@ -340,8 +320,7 @@ def delete_attribute(interpreter: Interpreter, owner: Any, name: str) -> None:
     place = writable(interpreter.context, owner, name)
     if place.read() is UNDEFINED:
         raise AttributeError(f"'{type(owner).__name__}' object has no attribute '{name}'")
-    interpreter.context.journal.reads(place)
-    interpreter.context.journal.write(place, UNDEFINED)
+        interpreter.context.journal.write(place, UNDEFINED)
 
 
 def writable(context: Context, owner: Any, name: str) -> Place:

@@ -63,25 +63,6 @@ def _delattr(interpreter: Interpreter, owner: Any, name: str) -> None:
     objects.delete_attribute(interpreter, owner, name)
 
 
-@handles(getattr)
-def _getattr(interpreter: Interpreter, owner: Any, name: str, *default: Any) -> Any:
-    try:
-        return interpreter.attribute(owner, name)
-    except AttributeError:
-        if default:
-            return default[0]
-        raise
-
-
-@handles(hasattr)
-def _hasattr(interpreter: Interpreter, owner: Any, name: str) -> bool:
-    try:
-        interpreter.attribute(owner, name)
-    except AttributeError:
-        return False
-    return True
-
-
 @handles(operator.setitem)
 def _setitem(interpreter: Interpreter, owner: Any, index: Any, value: Any) -> None:
     if isinstance(owner, torch.Tensor):

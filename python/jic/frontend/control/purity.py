@@ -7,6 +7,8 @@ taken to have an effect.
 from __future__ import annotations
 
 import builtins
+import collections
+import contextlib
 import functools
 import itertools
 import sys
@@ -99,6 +101,8 @@ _SET = _names(
     " __ixor__ __isub__ __init__"
 )
 _DEQUE = _LIST | _names("appendleft extendleft popleft rotate")
+# Objects of the standard library's with methods in Python that change them.
+CHANGEABLE = (collections.UserDict, collections.UserList, collections.ChainMap, contextlib.ExitStack)
 ITERATES = _names("__next__ send throw close")
 
 
