@@ -23,6 +23,7 @@ REPLAYED: dict[str, tuple[str, str]] = {
     "attribute_that_is_carried": ("S = State(h=torch.zeros(2, 3))", "S.h = S.h * 0.5 + x\nreturn S.h.sum()"),
     "nested_attribute": ("S = State(stats=State(count=0))", "S.stats.count += 2\nreturn x * S.stats.count"),
     "deleted_attribute": ("S = State(a=1)", "S.a = x\ndel S.a\nS.a = 5\nreturn x + 1"),
+    "attribute_that_comes_and_goes": ("S = State()", "S.gone = 1\ndel S.gone\nreturn x + 1"),
     "class_attribute": ("class Counter:\n    n = 0", "Counter.n += 1\nreturn x * Counter.n"),
     "setattr_on_class": ("class Counter:\n    n = 0", "setattr(Counter, 'n', Counter.n + 2)\nreturn x"),
     "class_through_type": ("class Counter:\n    n = 0\nC = Counter()", "type(C).n = 7\nreturn x + 1"),
@@ -357,6 +358,32 @@ def test_library_defined_in_exec_is_checked(tmp_path: Path) -> None:
                 assert torch.equal(compiled(torch.ones(2)), torch.full((2,), 2.0))
                 assert len(names["L"]) == (n + 1 if eager else 3)
         assert ran_eagerly(compiled) == [eager]
+
+
+def test_lists_given_as_arguments_are_changed() -> None:
+    def program(x: torch.Tensor, found: list[Any]) -> torch.Tensor:
+        found.append(x * 2)
+        return x + 1
+
+    compiled = jic.compile(program)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for _ in range(3):
+            found: list[Any] = []
+            compiled(torch.ones(2), found)
+            assert len(found) == 1 and torch.equal(found[0], torch.full((2,), 2.0))
+
+
+def test_the_object_that_is_there_is_changed(tmp_path: Path) -> None:
+    module = load(source(("S = State(log=[], n=0)", "S.log.append(x.sum())\nS.n = 5\nreturn x + 1")), tmp_path)
+    compiled = jic.compile(module.program)
+    for _ in range(3):
+        module.S.log = []
+        compiled(torch.ones(2))
+        assert len(module.S.log) == 1
+        module.S = module.State(log=[], n=0)
+        compiled(torch.ones(2))
+        assert len(module.S.log) == 1 and module.S.n == 5
 
 
 def test_state_edited_by_another_thread() -> None:

@@ -320,7 +320,7 @@ def delete_attribute(interpreter: Interpreter, owner: Any, name: str) -> None:
     place = writable(interpreter.context, owner, name)
     if place.read() is UNDEFINED:
         raise AttributeError(f"'{type(owner).__name__}' object has no attribute '{name}'")
-        interpreter.context.journal.write(place, UNDEFINED)
+    interpreter.context.journal.write(place, UNDEFINED)
 
 
 def writable(context: Context, owner: Any, name: str) -> Place:
