@@ -33,6 +33,7 @@ class CaptureError(JicError):
     notes: list[tuple[str, str, str]] = []  # what else was noticed while tracing: (what, why, location)
     effect = False  # it was refused for an effect outside the graph
     outermost: tuple[Any, int] | None = None  # the function that was traced, and its line where it was refused
+    guards: list[Any] = []  # what had been read of the state around the call: another state may be captured
 
 
 class UnsupportedError(JicError):
@@ -87,3 +88,9 @@ class ConfigError(JicError):
     """An invalid configuration value."""
 
     code = "JIC010"
+
+
+class BudgetError(CaptureError):
+    """Compiling takes more operations or time than the configuration allows."""
+
+    code = "JIC011"

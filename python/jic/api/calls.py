@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch.utils import _pytree as pytree
 
-from ..frontend import Guard, OutputSource, Traced
+from ..frontend import Guard, Number, OutputSource, Traced
 from ..frontend.control.effects import Effects
-from ..frontend.reads import how
+from ..frontend.reads import check_of
 from ..runtime import Program, Variant
 from ..runtime import dispatch as d
 
 
 @dataclass(frozen=True)
 class Request:
-    """A call to compile: `fn(*args, **kwargs)`, where a method's `self` (`receiver`) is bound into `fn`."""
+    """A call to compile: `fn(*args, **kwargs)`, where a method's `self` (`receiver`) is bound into `fn`.
+
+    `numbers` are leaves of `(args, kwargs)`, by their places, that are inputs of the program.
+    """
 
     fn: Callable[..., Any]
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     receiver: tuple[Any, ...] = ()
+    numbers: Mapping[int, Number] = field(default_factory=dict)
 
     @staticmethod
     def of(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request:
@@ -36,10 +40,19 @@ class Request:
 
     def arguments(self) -> tuple[d.ArgumentSpec, ...]:
         """What the positional arguments of a call like this one must be."""
-        return (*(d.Same(r) for r in self.receiver), *(d.spec_of(a) for a in self.args))
+        return (*(d.Same(r) for r in self.receiver), *(d.spec_of(a) for a in self._described()[0]))
 
     def keywords(self) -> dict[str, d.ArgumentSpec]:
-        return {k: d.spec_of(v) for k, v in self.kwargs.items()}
+        return {k: d.spec_of(v) for k, v in self._described()[1].items()}
+
+    def _described(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Arguments and keyword arguments, with specs in the places of number inputs."""
+        if not self.numbers:
+            return self.args, self.kwargs
+        leaves, spec = pytree.tree_flatten((self.args, self.kwargs))
+        for place, number in self.numbers.items():
+            leaves[place] = number_spec(number)
+        return pytree.tree_unflatten(leaves, spec)
 
     def without_receiver(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """`function`, which takes no receiver, for calls that have one."""
@@ -55,20 +68,22 @@ def variant_of(traced: Traced, request: Request, program: Program, tag: Any) -> 
     Raises:
         ValueError: an argument that no variant can match.
     """
-    numbers, count = tensor_numbers(request.args, request.kwargs)
-    state, captured = state_of(traced.guards, needs_grad=False)
-    captured_numbers = {id(c.source): i for i, c in enumerate(captured)}
+    numbers, count = tensor_numbers(request)
+    captured_numbers = {(id(s.guard), s.key): s.number for s in traced.inputs if s.kind == "captured" and s.number}
+    state, captured = state_of(traced.guards, needs_grad=False, numbers=captured_numbers)
+    places = {c.source if isinstance(c.source, tuple) else id(c.source): i for i, c in enumerate(captured)}
     inputs: list[int] = []
     for source in traced.inputs:
         if source.kind == "argument":
             inputs.append(numbers[source.index])
             continue
-        assert source.tensor is not None
-        if id(source.tensor) not in captured_numbers:  # it was found in no place that could be read again
-            captured_numbers[id(source.tensor)] = len(captured)
+        place: Any = (id(source.guard), source.key) if source.number is not None else id(source.tensor)
+        if place not in places:  # it was found in no place that could be read again
+            assert source.tensor is not None
+            places[place] = len(captured)
             captured.append(_captured(source.tensor, needs_grad=False, fixed=True))
-        inputs.append(count + captured_numbers[id(source.tensor)])
-    result = structure(traced.out_spec, [_result(o, inputs) for o in traced.outputs])
+        inputs.append(count + places[place])
+    result = structure(traced.out_spec, [_result(o, traced, inputs) for o in traced.outputs])
     if traced.effects is not None:
         result = d.Call(traced.effects, (result,))
         state += effects_state(traced.effects)
@@ -125,31 +140,42 @@ def callable_variant(
     )
 
 
-def tensor_numbers(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[dict[int, int], int]:
-    """Leaf index → number among the tensors of a call, and their count."""
-    leaves = pytree.tree_leaves((args, kwargs))
+def number_spec(number: Number) -> d.NumberSpec:
+    return d.NumberSpec(number.type, number.limit)
+
+
+def tensor_numbers(request: Request) -> tuple[dict[int, int], int]:
+    """Leaf index → number among the tensors (and number inputs) of a call, and their count."""
+    leaves = pytree.tree_leaves((request.args, request.kwargs))
     numbers: dict[int, int] = {}
     for i, leaf in enumerate(leaves):
-        if isinstance(leaf, torch.Tensor):
+        if isinstance(leaf, torch.Tensor) or i in request.numbers:
             numbers[i] = len(numbers)
     return numbers, len(numbers)
 
 
-def state_of(guards: list[Guard], needs_grad: bool) -> tuple[list[d.Group], list[d.Captured]]:
-    """What must hold around a call, and the tensors that are read there."""
+def state_of(
+    guards: list[Guard], needs_grad: bool, numbers: Mapping[tuple[int, Any], Number] | None = None
+) -> tuple[list[d.Group], list[d.Captured]]:
+    """What must hold around a call, and the tensors that are read there; and the `numbers`, by `id` of the guard and key."""
     captured: list[d.Captured] = []
-    numbers: dict[int, int] = {}
+    found: dict[int, int] = {}
 
     def check(guard: Guard, key: Any, value: Any) -> d.Check:
-        kind = how(guard, value)
+        number = numbers.get((id(guard), key)) if numbers else None
+        if number is not None:
+            captured.append(d.Captured(number_spec(number), source=(id(guard), key)))
+            return d.Check("tensor", key, len(captured) - 1)
+        kind, value = check_of(guard, value)
         if kind != "tensor":
-            return d.Check(kind, key, None if kind == "absent" else value)
-        if id(value) not in numbers:
-            numbers[id(value)] = len(captured)
+            return d.Check(kind, key, value)
+        if id(value) not in found:
+            found[id(value)] = len(captured)
             captured.append(_captured(value, needs_grad))
-        return d.Check(kind, key, numbers[id(value)])
+        return d.Check(kind, key, found[id(value)])
 
-    groups = [d.Group("call", function, None, (d.Check("equals", None, function()),)) for function in _SETTINGS]
+    settings = [*_SETTINGS, torch.get_default_device] if torch._C._len_torch_function_stack() else _SETTINGS
+    groups = [d.Group("call", function, None, (d.Check("equals", None, function()),)) for function in settings]
     for guard in guards:
         checks = tuple(check(guard, key, value) for key, value in guard.values.items())
         groups.append(d.Group(guard.kind, guard.container, guard.detail, checks))
@@ -172,9 +198,11 @@ def effects_state(effects: Effects) -> list[d.Group]:
     return [d.Group("call", effects.holds, None, (d.Check("equals", None, True),))] if effects.before else []
 
 
-def _result(source: OutputSource, inputs: list[int]) -> d.ResultSpec:
+def _result(source: OutputSource, traced: Traced, inputs: list[int]) -> d.ResultSpec:
     if source.number:
-        return d.Call(torch.Tensor.item, (_result(replace(source, number=False), inputs),))
+        plain = _result(replace(source, number=False), traced, inputs)
+        is_number = source.kind == "input" and traced.inputs[source.index].number is not None
+        return plain if is_number else d.Call(torch.Tensor.item, (plain,))
     if source.kind == "result":
         return d.Output(source.index)
     if source.kind == "input":

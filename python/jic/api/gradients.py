@@ -19,21 +19,26 @@ import torch
 from torch.fx import GraphModule
 from torch.utils import _pytree as pytree
 
+from .. import budget
 from ..errors import JicError
 from ..frontend import Reason, Traced
 from ..frontend.control import backward, regions, structured
 from ..frontend.control.dependence import differentiable_results
 from ..frontend.control.partition import partition
+from ..frontend.control.random_calls import draws_random_numbers
+from ..frontend.numbers import as_tensor
 from ..frontend.trace import ONE_AT_A_TIME, traced_of
 from ..runtime import ArtifactCache, Program
 from .build import build
 from .config import JitConfig
+from .dynamo import opaque
 
 
 class _Call(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, call: Differentiable, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
         ctx.call = call
+        ctx.set_materialize_grads(False)  # a weight of a result that nobody uses gets no gradient, rather than zeros
         outputs, saved = call.run(tensors, ctx.needs_input_grad[1:])
         ctx.inputs, ctx.has_saved = len(tensors), saved is not None
         ctx.save_for_backward(*tensors, *(saved or ()))
@@ -43,6 +48,7 @@ class _Call(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
+    @opaque
     def backward(ctx: Any, *gradients: torch.Tensor | None) -> tuple[torch.Tensor | None, ...]:
         tensors, saved = ctx.saved_tensors[: ctx.inputs], ctx.saved_tensors[ctx.inputs :]
         needed = ctx.needs_input_grad[1:]
@@ -112,6 +118,7 @@ class Differentiable:
         self._differentiable: dict[tuple[bool, ...], list[bool]] = {}
         self._lock = threading.Lock()
 
+    @opaque
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         leaves = pytree.tree_leaves((args, kwargs))
         tensors = [self._tensor(source, leaves) for source in self.traced.inputs]
@@ -125,15 +132,14 @@ class Differentiable:
             else:
                 base = tensors[source.index]
                 at = base.storage_offset() + source.offset
-                found.append(base if source.kind == "input" else base.as_strided(source.size, source.stride, at))
+                value = base if source.kind == "input" else base.as_strided(source.size, source.stride, at)
+                found.append(value.item() if source.number else value)
         result = pytree.tree_unflatten(found, self.traced.out_spec)
         return result if self.traced.effects is None else self.traced.effects(result)
 
     @staticmethod
     def _tensor(source: Any, leaves: list[Any]) -> torch.Tensor:
-        if source.kind == "argument":
-            return leaves[source.index]
-        return source.fetch(leaves)
+        return as_tensor(source.fetch(leaves))
 
     def differentiable(self, needed: tuple[bool, ...]) -> list[bool]:
         """For each result of the program if it requires a gradient, as eager's does."""
@@ -192,27 +198,31 @@ class Differentiable:
 
     def _compile(self, needed: tuple[bool, ...]) -> Pair | None:
         try:
-            found = self._joint(needed)
-            if found is None:
-                return None
-            joint, present = found
-            inputs = [s.name for s in self.traced.inputs]
-            results = [n.meta["val"] for n in self.traced.graph_module.graph.output_node().args[0]]  # type: ignore
-            given = [f"gradient{i}" for i, r in enumerate(results) if r.is_floating_point()]
-            parts = partition(joint, len(inputs), sum(present))
-            forward = self._program(parts.forward, inputs, "in the forward that saves for the backward")
-            saved = [f"saved{i}" for i in range(parts.saved)]
-            return Pair(
-                forward,
-                self._program(parts.backward, [*inputs, *given, *saved], "in the backward"),
-                len(results),
-                present,
-            )
+            with budget.limited(self.config.max_compile_seconds):
+                return self._compiled(needed)
         except Exception as error:  # not the user's fault: the eager way is exact too
             message = f"[{error.code}] {error.message}" if isinstance(error, JicError) else f"internal error: {error!r}"
             self.note(Reason("backward", f"its gradients are computed eagerly, step by step: {message}"))
             warnings.warn(f"jic computes a backward eagerly: {message}", stacklevel=2)
             return None
+
+    def _compiled(self, needed: tuple[bool, ...]) -> Pair | None:
+        found = self._joint(needed)
+        if found is None:
+            return None
+        joint, present = found
+        inputs = [s.name for s in self.traced.inputs]
+        results = [n.meta["val"] for n in self.traced.graph_module.graph.output_node().args[0]]  # type: ignore
+        given = [f"gradient{i}" for i, r in enumerate(results) if r.is_floating_point()]
+        parts = partition(joint, len(inputs), sum(present))
+        forward = self._program(parts.forward, inputs, "in the forward that saves for the backward")
+        saved = [f"saved{i}" for i in range(parts.saved)]
+        return Pair(
+            forward,
+            self._program(parts.backward, [*inputs, *given, *saved], "in the backward"),
+            len(results),
+            present,
+        )
 
     def _program(self, graph: GraphModule, names: list[str], where: str) -> _Compiled:
         traced = traced_of(graph, names)
@@ -242,15 +252,11 @@ class Differentiable:
         return [next(found) if n else None for n in needed]
 
 
-def can_differentiate(traced: Traced, program_steps: list[dict[str, Any]]) -> str:
+def can_differentiate(traced: Traced) -> str:
     """Why gradients cannot be had by recomputation; empty if they can."""
     if traced.mutations:
         return "the call changes its inputs in place"
     for node in traced.graph_module.graph.nodes:
-        if regions.draws_random_numbers(node):
+        if draws_random_numbers(node):
             return f"{node.target} draws random numbers, which a recomputation would draw anew"
-    random = ("dropout", "bernoulli", "rand", "normal", "uniform", "multinomial", "exponential")
-    for step in program_steps:
-        if step["op"] == "aten" and any(r in step["callee"] for r in random):
-            return f"{step['callee']} draws random numbers, which a recomputation would draw anew"
     return ""

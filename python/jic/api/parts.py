@@ -13,6 +13,7 @@ from torch.utils import _pytree as pytree
 from ..errors import CaptureError
 from ..frontend import OutputSource, Traced
 from ..frontend.control.split import RETURNED, Split, split_at
+from .dynamo import opaque
 
 if TYPE_CHECKING:
     from .compiled import CompiledFunction
@@ -54,6 +55,7 @@ class Parts:
         held = [n for n, v in state.items() if not isinstance(v, OutputSource)] if isinstance(state, dict) else []
         return traced.shared or not self.split.fresh.issuperset(held)
 
+    @opaque
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         tag, state = self.before(*args, **kwargs)
         if tag == RETURNED:

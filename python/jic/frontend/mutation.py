@@ -26,9 +26,14 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 from ..errors import CaptureError
 from .control import markers, regions
+from .statistics import show_running_statistics, updates_statistics
 from .views import LISTS, View, view_of
 
 aten = torch.ops.aten
+
+
+class _NoSuchResult(CaptureError):
+    """The target of an in-place op cannot hold the result: the op raises."""
 
 
 @dataclass
@@ -45,12 +50,14 @@ def remove_mutations(graph: GraphModule) -> tuple[GraphModule, list[Mutation]]:
     Raises:
         CaptureError: for a write that cannot be expressed.
     """
-    if not any(_writes(node) or _updates_statistics(node) for node in graph.graph.nodes):
+    if not any(_writes(node) or updates_statistics(node) for node in graph.graph.nodes):
         _drop_detach_in_place(graph)
         return graph, []
     try:
         rewritten = _copy(graph)
         return rewritten, _rewrite(rewritten)
+    except _NoSuchResult:
+        raise
     except CaptureError as error:
         if regions.has_own(graph) or _writes_where_elements_repeat(graph):
             raise  # torch knows nothing of our aliases, and adds up the changes to the copies of one element
@@ -64,8 +71,8 @@ def remove_mutations(graph: GraphModule) -> tuple[GraphModule, list[Mutation]]:
 def _rewrite(graph: GraphModule) -> list[Mutation]:
     _drop_detach_in_place(graph)
     for node in list(graph.graph.nodes):
-        if _updates_statistics(node):
-            _show_running_statistics(node)
+        if updates_statistics(node):
+            show_running_statistics(node)
     return _Rewriter(graph).run()
 
 
@@ -117,42 +124,11 @@ def _writes_where_elements_repeat(graph: GraphModule) -> bool:
     )
 
 
-def _updates_statistics(node: Node) -> bool:
-    """True for a normalisation that updates running statistics, which its schema does not say."""
-    if node.target not in (aten.batch_norm.default, aten.instance_norm.default):
-        return False
-    return bool(node.args[5]) and isinstance(node.args[3], Node)
-
-
 def _writes(node: Node) -> bool:
     target = node.target
     return (
         isinstance(target, torch._ops.OpOverload) and target._schema.is_mutable and target is not aten.detach_.default
     )
-
-
-def _show_running_statistics(node: Node) -> None:
-    """Make the writes of training-mode batch norm, which its schema does not show, ops of their own."""
-    args = list(node.args)
-    mean, var = args[3], args[4]
-    if node.meta["val"].dim() < 2:
-        raise CaptureError("batch_norm of a tensor without a channel dim", **_at(node))
-    if node.target is not aten.batch_norm.default:
-        raise CaptureError("instance_norm updates running statistics", **_at(node))
-    graph, value = node.graph, node.meta["val"]
-    op = aten._native_batch_norm_legit_functional.default
-    with graph.inserting_before(node), value.fake_mode:
-        call = graph.call_function(op, (*args[:5], True, args[6], args[7]))
-        call.meta = _meta(node, op(*_values(call.args)))
-        parts = {}
-        for i in (0, 3, 4):
-            parts[i] = graph.call_function(operator.getitem, (call, i))
-            parts[i].meta = _meta(node, call.meta["val"][i])
-        for i, statistic in ((3, mean), (4, var)):
-            write = graph.call_function(aten.copy_.default, (statistic, parts[i]))
-            write.meta = _meta(node, statistic.meta["val"])  # type: ignore[union-attr]
-    node.replace_all_uses_with(parts[0])
-    graph.erase_node(node)
 
 
 @dataclass
@@ -335,6 +311,8 @@ class _Rewriter:
                 raise CaptureError(f"{functional} cannot be computed on fake tensors: {error}", **_at(node)) from error
             if computed.shape != value.shape:
                 raise CaptureError(f"{node.target} changes the shape of its target", **_at(node))
+            if not torch.can_cast(computed.dtype, value.dtype):
+                raise _NoSuchResult(f"result type {computed.dtype} can't be cast to {value.dtype}", **_at(node))
             if computed.dtype != value.dtype:
                 converted = graph.call_function(aten.to.dtype, (new, value.dtype))
                 converted.meta = _meta(node, value)
@@ -373,19 +351,35 @@ class _Rewriter:
         return mutations
 
 
+# Python's in-place operators have names of their own.
+_OPERATORS = {
+    "__iand__": "bitwise_and",
+    "__ior__": "bitwise_or",
+    "__ixor__": "bitwise_xor",
+    "__ilshift__": "__lshift__",
+    "__irshift__": "__rshift__",
+}
+
+
 def _functional(op: torch._ops.OpOverload) -> torch._ops.OpOverload | None:
-    """`aten.add.Tensor` for `aten.add_.Tensor`."""
+    """`aten.add.Tensor` for `aten.add_.Tensor`, `aten.bitwise_and.Tensor` for `aten.__iand__.Tensor`."""
     namespace, _, name = op._schema.name.partition("::")
-    if not name.endswith("_") or name.endswith("__"):
+    if name not in _OPERATORS and (not name.endswith("_") or name.endswith("__")):
         return None
-    packet = getattr(getattr(torch.ops, namespace), name[:-1], None)
-    overload = op._overloadname
-    if packet is None or overload not in packet.overloads():
+    packet = getattr(getattr(torch.ops, namespace), _OPERATORS.get(name, name[:-1]), None)
+    if packet is None:
         return None
-    found = getattr(packet, overload)
-    if [a.name for a in found._schema.arguments] != [a.name for a in op._schema.arguments]:
-        return None
-    return None if found._schema.is_mutable else found
+    # The overload of the same name; `floor_divide_.Tensor` is one of those that have another.
+    names = sorted(packet.overloads(), key=lambda overload: overload != op._overloadname)
+    wanted = _signature(op)
+    for found in (getattr(packet, overload) for overload in names):
+        if not found._schema.is_mutable and _signature(found) == wanted:
+            return found
+    return None
+
+
+def _signature(op: torch._ops.OpOverload) -> list[tuple[str, str]]:
+    return [(a.name, str(a.type)) for a in op._schema.arguments]
 
 
 def _meta(node: Node, value: Any) -> dict[str, Any]:

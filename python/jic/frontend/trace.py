@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +16,7 @@ import torch
 from torch._subclasses.fake_tensor import (
     DataDependentOutputException,
     DynamicOutputShapeException,
+    FakeTensor,
     UnsupportedFakeTensorException,
     UnsupportedOperatorException,
 )
@@ -25,17 +26,19 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 from torch.utils import _pytree as pytree
 
-from ..errors import CaptureError
-from . import locations, randomness
+from ..errors import BudgetError, CaptureError
+from . import fake_kernels, locations, randomness
 from .checks import CONSTANTS, check_arguments, check_tensor, check_values, is_constant
 from .control import effects, prune
-from .control.errors import Unsupported
+from .control.context import DEFAULT_CALLS
+from .control.errors import OverBudget, Unsupported
 from .control.interpreter import Interpreter
 from .control.scalar import Scalar
 from .fingerprint import fingerprint_of
 from .grad_mode import GradMode
 from .guards import Guard
 from .mutation import Mutation, remove_mutations
+from .numbers import Number, as_tensor, check_numbers
 from .outputs import classify_outputs, share_memory
 from .reach import hints
 from .reads import Reads, StateMoved, tensors_of
@@ -49,19 +52,24 @@ class FunctionRaised(CaptureError):
     """The callable itself raised while it was traced: run it eagerly, and its own exception appears."""
 
 
+@fake_kernels.corrected()
 def trace(
     fn: Callable[..., Any],
     args: tuple[Any, ...] = (),
     kwargs: dict[str, Any] | None = None,
+    numbers: Mapping[int, Number] | None = None,
+    max_ops: int = DEFAULT_CALLS,
     on_effect: str = "replay",
 ) -> Traced:
     """Capture `fn(*args, **kwargs)`.
 
-    Tensors in the pytrees `args` and `kwargs` are inputs; numbers, strings, None and the like are specialised
-    constants. The callable runs once, on fake tensors and without gradients; the arguments are not changed. What it does
-    to objects that outlive the call is taken back, and part of what is captured if `on_effect` is `replay`.
+    Tensors in the pytrees `args` and `kwargs` are inputs, and so are the leaves that `numbers` names by their places;
+    other numbers, strings, None and the like are specialised constants. The callable runs once, on fake tensors and
+    without gradients; the arguments are not changed. What it does to objects that outlive the call is taken back, and
+    part of what is captured if `on_effect` is `replay`.
 
     Raises:
+        BudgetError: it makes more than `max_ops` calls of torch, or takes longer than it may (see jic.budget).
         CaptureError: the call cannot be captured (control flow that depends on data, an argument or result of another
         kind,
             a mutation that cannot be expressed). Running eagerly is right.
@@ -69,24 +77,44 @@ def trace(
     """
     leaves, in_spec = pytree.tree_flatten((tuple(args), dict(kwargs or {})))
     check_arguments(leaves, locations.of_function(fn))
-    call = _Call(fn, leaves, in_spec, on_effect)
+    call = _Call(fn, leaves, in_spec, numbers or {})
+    call.max_ops, call.on_effect = max_ops, on_effect
     try:
         with ONE_AT_A_TIME:
             graph, guards = _settled(call)
     except CaptureError as error:
         error.notes = call.notes
+        with contextlib.suppress(StateMoved):
+            error.guards = call.reads.finish()
         raise
     inputs, reasons = _inputs(call, guards)
+    if numbers:
+        if call.leaves_to_python:
+            raise CaptureError("code that is not interpreted may look at a number that is an input")
+        check_numbers(graph, lambda i: i < len(inputs) and inputs[i].number is not None)
     reasons += [Reason(*note) for note in call.notes]
     outputs = classify_outputs(graph, call.result_leaves, call.numbers)
     shared = call.shared or share_memory(graph)
+    if numbers and call.shared:
+        raise CaptureError("a result is, or may be, the part of a tensor at a place that a Python number gives")
     graph, mutations = remove_mutations(graph)
+    _check_sizes_kept(graph, mutations)
     _normalise(graph, inputs, outputs, mutations)
     pairs = [(m.input, m.result) for m in mutations]
     key = fingerprint_of(graph, [(o.kind, o.index, o.size, o.stride, o.offset) for o in outputs], pairs)
-    return Traced(graph, inputs, outputs, call.out_spec, pairs, guards, key, reasons, call.effects, shared)
+    traced = Traced(graph, inputs, outputs, call.out_spec, pairs, guards, key, reasons, call.effects, shared)
+    return replace(traced, unrolled=call.unrolled)
 
 
+def _check_sizes_kept(graph: GraphModule, mutations: list[Mutation]) -> None:
+    placeholders = [n for n in graph.graph.nodes if n.op == "placeholder"]
+    results: Any = graph.graph.output_node().args[0]
+    for m in mutations:
+        if placeholders[m.input].meta["val"].shape != results[m.result].meta["val"].shape:
+            raise CaptureError("an argument is resized", hint="give `out=` a tensor of the result's shape")
+
+
+@fake_kernels.corrected()
 def traced_of(graph: GraphModule, names: list[str]) -> Traced:
     """A graph that was derived from a captured one, with an argument for each placeholder, ready to be compiled.
 
@@ -116,28 +144,32 @@ class _Call:
     """The call as a function of its tensor leaves, which remembers the structure of the result."""
 
     def __init__(
-        self, fn: Callable[..., Any], leaves: list[Any], in_spec: pytree.TreeSpec, on_effect: str = "replay"
+        self, fn: Callable[..., Any], leaves: list[Any], in_spec: pytree.TreeSpec, numbers: Mapping[int, Number]
     ) -> None:
-        self.on_effect = on_effect
         self.fn, self.leaves, self.in_spec = fn, leaves, in_spec
         self.names = hints(fn)  # tensors that it may use, with their names
         self.captured = [tensor for tensor, _ in self.names.values()]
         self.reads = Reads()
         self.unknown: list[torch.Tensor] = []
-        self.positions = [i for i, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor)]
+        self.number_inputs = numbers
+        self.positions = [i for i, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor) or i in numbers]
         self.result_leaves: list[Any] = []
         self.out_spec: pytree.TreeSpec = pytree.tree_structure(None)
         self.numbers: set[int] = set()  # the leaves of the result that are run-time numbers
         self.notes: list[tuple[str, str, str]] = []
+        self.unrolled: list[Reason] = []
         self.effects: effects.Effects | None = None
         self.shared = False
+        self.on_effect = "replay"
+        self.max_ops = DEFAULT_CALLS
+        self.leaves_to_python = False
         self.failed_at = ""
         self.grad_mode = GradMode(enabled=False, needed=False)
 
     @property
     def given(self) -> list[torch.Tensor]:
-        """The arguments' tensors, then captured ones."""
-        return [*(self.leaves[i] for i in self.positions), *self.captured]
+        """The arguments' tensors and number inputs, then captured ones."""
+        return [*(as_tensor(self.leaves[i]) for i in self.positions), *self.captured]
 
     @property
     def tensors(self) -> list[torch.Tensor]:
@@ -153,13 +185,15 @@ class _Call:
         leaves = list(self.leaves)
         count = len(self.positions)
         for i, tensor in zip(self.positions, tensors[:count], strict=True):
-            leaves[i] = tensor
+            leaves[i] = self.number_inputs[i].scalar(tensor) if i in self.number_inputs else tensor
         args, kwargs = pytree.tree_unflatten(leaves, self.in_spec)
         stand_ins = {id(real): fake for real, fake in zip(self.captured, tensors[count:], strict=True)}
         recorder = Recorder(_Call.forward.__code__, stand_ins, self.grad_mode)
         recorder.context.given(list(tensors))
         recorder.context.on_effect = self.on_effect
         recorder.interpreter.gradients_needed = lambda: self.grad_mode.needed
+        recorder.context.max_calls = self.max_ops
+        recorder.context.number_inputs = bool(self.number_inputs)
         try:
             with fx_traceback.preserve_node_meta(), recorder, self.grad_mode.seen(list(tensors)):
                 result = self._call(recorder.interpreter, args, kwargs)
@@ -169,6 +203,8 @@ class _Call:
             self.result_leaves = [recorder.result(leaf) for leaf in result_leaves]
             results = [leaf for leaf in self.result_leaves if isinstance(leaf, torch.Tensor)]
             self.shared = any(map(recorder.context.is_copy, results))
+        except OverBudget as error:
+            raise error.error from None
         except Unsupported as error:
             refused = CaptureError(error.message, hint=error.hint, location=error.location)
             refused.outermost, refused.effect = error.outermost, error.effect
@@ -179,6 +215,11 @@ class _Call:
         finally:
             self.unknown = list(recorder.unknown.values())
             self.notes = recorder.interpreter.notes
+            self.unrolled = [
+                Reason("loop", f"was unrolled, into {loop.calls} calls of torch: {loop.why}", loop.location)
+                for loop in recorder.context.unrolling.long()
+            ]
+            self.leaves_to_python = recorder.interpreter.leaves_to_python
             recorder.context.journal.undo(0)
         if self.effects is not None and self.effects.leaks():
             raise CaptureError("something that only the trace knows is stored into what outlives the call")
@@ -213,6 +254,8 @@ def _run(call: _Call) -> GraphModule:
     for _ in range(4):
         try:
             graph = _run_once(call)
+        except BudgetError:
+            raise
         except CaptureError:
             if not call.unknown:
                 raise
@@ -241,6 +284,7 @@ def _run_once(call: _Call) -> GraphModule:
         raise
     except Exception as error:
         raise _explain(error, call.failed_at) from error
+    _forget_real_tensors(graph)
     for leaf in call.result_leaves:
         if not isinstance(leaf, (torch.Tensor, *CONSTANTS)):
             raise CaptureError(
@@ -257,6 +301,15 @@ def _run_once(call: _Call) -> GraphModule:
                 "a captured tensor reaches the graph past torch's functions", location=node.meta["location"]
             )
     return graph
+
+
+def _forget_real_tensors(graph: GraphModule) -> None:
+    """The fake mode refers weakly to the tensors that it made others of, and `torch.utils.swap_tensors` refuses such ones."""
+    for node in graph.graph.nodes:
+        if node.op == "placeholder" and isinstance(node.meta.get("val"), FakeTensor):
+            converter = node.meta["val"].fake_mode.fake_tensor_converter.meta_converter
+            converter.describer = type(converter.describer)(copy_data=False)
+            return
 
 
 @contextlib.contextmanager
@@ -317,7 +370,8 @@ def _explain(error: Exception, failed_at: str) -> CaptureError:
 def _inputs(call: _Call, guards: list[Guard]) -> tuple[list[InputSource], list[Reason]]:
     """The sources of all inputs, arguments first."""
     sources = [
-        InputSource("argument", name, index=i) for name, i in zip(_leaf_names(call), call.positions, strict=True)
+        InputSource("argument", name, index=i, number=call.number_inputs.get(i))
+        for name, i in zip(_leaf_names(call), call.positions, strict=True)
     ]
     homes: dict[int, tuple[Guard, Any]] = {}
     for tensor, guard, key in tensors_of(guards):

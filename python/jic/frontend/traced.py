@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import torch
@@ -11,7 +11,8 @@ from torch.fx import GraphModule
 from torch.utils import _pytree as pytree
 
 from .control import effects
-from .guards import Guard
+from .guards import FETCHED, Guard
+from .numbers import Number
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ class InputSource:
     """Where an input of the graph comes from.
 
     An `argument` is leaf number `index` of the flattened `(args, kwargs)`. A `captured` tensor is `tensor`; if `guard` is
-    given it was read there under `key`, and must be fetched from there at each call, because the user may replace it.
+    given it was read there under `key`, and must be fetched from there at each call, because the user may replace it. With
+    `number` it is a Python number, which the graph takes as a 0-d tensor; a captured one has a `guard`.
     """
 
     kind: Literal["argument", "captured"]
@@ -37,9 +39,10 @@ class InputSource:
     tensor: torch.Tensor | None = None
     guard: Guard | None = None
     key: Any = None
+    number: Number | None = None
 
     def fetch(self, leaves: Sequence[Any]) -> Any:
-        """The tensor in a call whose arguments have these leaves."""
+        """The tensor (or number) in a call whose arguments have these leaves."""
         if self.kind == "argument":
             return leaves[self.index]
         return self.tensor if self.guard is None else self.guard.current(self.key)
@@ -55,7 +58,8 @@ class OutputSource:
     offset.
     `constant`: the Python object `value`.
 
-    With `number` the leaf is the Python number that the tensor, which is 0-d, holds.
+    With `number` the leaf is the Python number that the tensor, which is 0-d, holds. Of a number input that is the number
+    itself.
     """
 
     kind: Literal["result", "input", "view", "constant"]
@@ -81,6 +85,7 @@ class Traced:
         fingerprint: equal for graphs that may share a compiled artifact.
         reasons: remarks for `explain`.
         effects: what else the call does, given the whole of what `out_spec` describes; it returns the callable's result.
+        unrolled: loops of which more than a few hundred calls came, as they were unrolled.
         shared: some results are, or may be, views of one tensor or of an input in eager, and are copies here.
     """
 
@@ -94,3 +99,12 @@ class Traced:
     reasons: list[Reason] = field(default_factory=list)
     effects: effects.Effects | None = None
     shared: bool = False
+    unrolled: list[Reason] = field(default_factory=list)
+
+    def let_go(self) -> None:
+        """Forget the tensors that are fetched at each call: the user may replace them, and they may be large."""
+        for guard in self.guards:
+            for key, value in guard.values.items():
+                if isinstance(value, torch.Tensor) and guard.kind not in ("attribute", "call"):
+                    guard.values[key] = FETCHED
+        self.inputs[:] = [s if s.guard is None else replace(s, tensor=None) for s in self.inputs]

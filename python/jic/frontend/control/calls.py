@@ -56,6 +56,7 @@ class Calls:
     frames: list[Frame]
     context: Context
     notes: list[tuple[str, str, str]]
+    leaves_to_python: bool
     iterate: Callable[[Any], Iterator[Any]]
     escaping: Callable[[Any], Any]
     _super: Callable[[Frame | None], Any]
@@ -77,6 +78,7 @@ class Calls:
         if function is super and not args:
             return self._super(caller)
         if isinstance(function, functools.partial):
+            self.context.outer.partial(function)
             return self.call(function.func, [*function.args, *args], {**function.keywords, **kwargs}, caller)
         if isinstance(function, types.MethodType):
             if (handler := replays.find_method(function)) is not None:
@@ -240,6 +242,7 @@ class Calls:
         return self.context.created(found) if purity.is_iterator(found) and made is not function else found
 
     def _note_left(self, function: types.FunctionType, why: str) -> None:
+        self.leaves_to_python = True
         code = function.__code__
         where = self.location() or f"{code.co_filename}:{code.co_firstlineno}"
         why = f"runs as it is while tracing: {why} (write it as a plain function in a file to have it compiled as a whole)"

@@ -29,6 +29,8 @@ from .lists import Segment
 from .scalar import Scalar, tracing
 from .statements import RETURN, Statements
 
+_MODULE_CALL, _SEQUENTIAL = torch.nn.Module.__call__, torch.nn.Sequential.forward.__code__
+
 
 class Interpreter(Calls):
     """One trace's interpreter.
@@ -45,6 +47,7 @@ class Interpreter(Calls):
         self.failed_at = ""  # where the function raised
         self.result: Any = None  # of the function, before it left interpreted code
         self.gradients_needed: Callable[[], bool] = lambda: False
+        self.leaves_to_python = False  # whether a function of the user's ran as it is
         self._statements: dict[int, Statements] = {}
         self.attributes = Attributes(self)
         self.attribute = self.attributes.load
@@ -58,10 +61,11 @@ class Interpreter(Calls):
         return ""
 
     def _variables(self) -> Iterator[tuple[Place, Any]]:
-        """All variables of the functions that are being interpreted."""
+        """All variables of the functions that are being interpreted: what code may still read."""
         for frame in self.frames:
             for name, value in frame.variables.items():
-                yield Place("var", frame, name), value
+                if name != RETURN:
+                    yield Place("var", frame, name), value
             for cell in frame.cells.values():
                 yield Place("cell", cell), Place("cell", cell).read()
 
@@ -69,10 +73,13 @@ class Interpreter(Calls):
         """Give `error` the current line if it has none."""
         error.location = error.location or self.location()
 
-    def note_unrolled(self, what: str, error: Unsupported) -> None:
-        note = (what, f"unrolled: {error.message}" + (f" ({error.hint})" if error.hint else ""), error.location)
+    def note_unrolled(self, what: str, error: Unsupported) -> str:
+        """Note that a loop is unrolled; returns why."""
+        why = error.message + (f" ({error.hint})" if error.hint else "")
+        note = (what, f"unrolled: {why}", error.location)
         if note not in self.notes:
             self.notes.append(note)
+        return why
 
     def run(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The result of `function(*args, **kwargs)`, and the end of the trace.
@@ -201,6 +208,8 @@ class Interpreter(Calls):
             if outer.has(module):
                 outer.whole(hooks)
             hooked = hooked or bool(hooks)
+        if _replaced():
+            raise Unsupported("torch.nn.Module.__call__ is replaced, which torch's tracer does not see")
         called = outer.class_attribute(type(module), "__call__")
         if (method := objects.method(module, "__call__")) is not None:
             return self.call(method, [module, *args], kwargs, caller)
@@ -219,7 +228,7 @@ class Interpreter(Calls):
             return self.call(layer, [module, *args], kwargs, caller)
         forward = self.attribute(module, "forward")
         code = getattr(getattr(forward, "__func__", forward), "__code__", None)
-        if type(module) is torch.nn.Sequential and code is torch.nn.Sequential.forward.__code__:
+        if type(module) is torch.nn.Sequential and code is _SEQUENTIAL:
             value = args[0]
             for child in self.iterate(self.attribute(module, "_modules").values()):
                 value = self.call(child, [value], {}, caller)
@@ -251,3 +260,9 @@ class Interpreter(Calls):
         if purity.is_iterator(value):
             self.takes(value)
         return self.context.created(iter(value))
+
+
+def _replaced() -> bool:
+    """Whether somebody else than torch's tracer has put another `Module.__call__` there."""
+    call = torch.nn.Module.__call__
+    return getattr(call, "__wrapped__", call) is not _MODULE_CALL

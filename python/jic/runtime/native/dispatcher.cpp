@@ -20,7 +20,6 @@ namespace jic {
 namespace {
 
 PyTypeObject *program_type;
-PyObject *bailout_type;
 
 // How a call's result is built from output tensors, the call's own tensors and constants.
 struct ResultPlan {
@@ -113,11 +112,15 @@ struct OutputSpec {
 
 struct Variant {
   References references;
-  std::vector<TensorSpec> tensors;  // arguments', then captured ones
+  std::vector<TensorSpec> tensors;  // arguments', then captured ones; numbers are 0-d tensors among them
   std::vector<ArgumentSpec> arguments, keyword_arguments;
   std::vector<PyObject *> keywords;
   std::unique_ptr<State> state;
-  std::vector<PyObject *> captured;  // the tensor itself; null if the state says where it is
+  struct Captured {
+    PyObject *tensor;  // itself; null if the state says where it is
+    std::optional<NumberSpec> as_number;
+  };
+  std::vector<Captured> captured;
   PyObject *callable = nullptr;  // instead of a program
   PyObject *bail = nullptr;      // when the program gives up
   Program *program = nullptr;
@@ -130,6 +133,7 @@ struct Variant {
   bool needs_grad = false;   // matches in grad mode only, and compares requires_grad with the spec
   bool any_grad = false;     // does not look at grad mode and requires_grad
   bool copies_inputs = false;
+  bool has_numbers = false;
   uint64_t hits = 0;
 
   // `description` is a jic.runtime.dispatch.Variant's native form: a dict.
@@ -160,9 +164,13 @@ Variant::Variant(PyObject *d) {
     keyword_arguments.emplace_back(part(pair, 1), tensors, references);
   });
   first_captured = int(tensors.size());
+  for (auto *list : {&arguments, &keyword_arguments})
+    for (auto &a : *list) has_numbers |= a.holds_numbers();
   each(field(d, "captured"), [&](PyObject *c) {
-    captured.push_back(part(c, 0) == Py_None ? nullptr : references.keep(part(c, 0)));
+    captured.push_back({part(c, 0) == Py_None ? nullptr : references.keep(part(c, 0)), {}});
     tensors.emplace_back(part(c, 1));
+    if (part(c, 2) != Py_None) captured.back().as_number.emplace(part(c, 2));
+    has_numbers |= captured.back().as_number.has_value();
   });
   state = std::make_unique<State>(field(d, "state"), captured.size(), references);
   tag = references.keep(field(d, "tag"));
@@ -229,13 +237,14 @@ bool Variant::matches(PyObject *const *args, size_t count, PyObject *names, Foun
   }
   if (ok) {
     auto **fetched = found.objects + first_captured;
-    std::copy(captured.begin(), captured.end(), fetched);
+    for (size_t c = 0; c < captured.size(); ++c) fetched[c] = captured[c].tensor;
     ok = state->holds(fetched);
   }
   for (size_t c = 0; ok && c < captured.size(); ++c) {
     int index = first_captured + int(c);
-    PyObject *tensor = found.objects[index];
-    ok = tensor && tensor_matches(tensor, tensors[index], index, found);
+    PyObject *value = found.objects[index];
+    auto &number = captured[c].as_number;
+    ok = value && (number ? number_matches(value, *number, index, found) : tensor_matches(value, tensors[index], index, found));
   }
   found.grad = grad;
   return ok && !overlaps(found);
@@ -362,7 +371,8 @@ PyObject *dispatcher_call(PyObject *object, PyObject *const *args, size_t flags,
     size_t n = variant->tensors.size();
     auto **objects = static_cast<PyObject **>(alloca((n + 1) * sizeof(void *)));
     auto **data = static_cast<void **>(alloca((n + 1) * sizeof(void *)));
-    Found found{objects, data, grad};
+    auto *numbers = variant->has_numbers ? static_cast<int64_t *>(alloca(n * sizeof(int64_t))) : nullptr;
+    Found found{objects, data, grad, numbers};
     if (!variant->matches(args, count, names, found)) continue;
     ++self->hits;
     ++variant->hits;
@@ -373,9 +383,13 @@ PyObject *dispatcher_call(PyObject *object, PyObject *const *args, size_t flags,
     const Step *gave_up = nullptr;
     PyObject *answer = variant->run(found, &gave_up);
     for (size_t k = 0; k < n; ++k) Py_DECREF(objects[k]);
+    if (!answer && !gave_up && variant->bail && is_bailout()) {
+      PyErr_Clear();
+      return PyObject_Vectorcall(variant->bail, args, count, names);
+    }
     if (!gave_up) return answer;
     if (variant->bail) return PyObject_Vectorcall(variant->bail, args, count, names);
-    PyErr_SetString(bailout_type, gave_up->message.c_str());
+    set_bailout(*gave_up);
     return nullptr;
   }
   return call_miss(self, args, count, names);
@@ -495,8 +509,7 @@ PyTypeObject type_object = {PyVarObject_HEAD_INIT(nullptr, 0)};
 
 }  // namespace
 
-PyObject *dispatcher_type(PyObject *of_programs, PyObject *bailout) {
-  bailout_type = Py_NewRef(bailout);
+PyObject *dispatcher_type(PyObject *of_programs) {
   program_type = reinterpret_cast<PyTypeObject *>(Py_NewRef(of_programs));
   PyTypeObject &t = type_object;
   t.tp_name = "jic.runtime._native.Dispatcher";
