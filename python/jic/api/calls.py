@@ -11,6 +11,7 @@ import torch
 from torch.utils import _pytree as pytree
 
 from ..frontend import Guard, Number, OutputSource, Traced
+from ..frontend.control.effects import Effects
 from ..frontend.reads import check_of
 from ..runtime import Program, Variant
 from ..runtime import dispatch as d
@@ -85,6 +86,7 @@ def variant_of(traced: Traced, request: Request, program: Program, tag: Any) -> 
     result = structure(traced.out_spec, [_result(o, traced, inputs) for o in traced.outputs])
     if traced.effects is not None:
         result = d.Call(traced.effects, (result,))
+        state += effects_state(traced.effects)
     return Variant(
         arguments=tuple(_without_grad(a) for a in request.arguments()),
         keywords={k: _without_grad(a) for k, a in request.keywords().items()},
@@ -112,7 +114,12 @@ def _without_grad(spec: d.ArgumentSpec) -> d.ArgumentSpec:
 
 
 def callable_variant(
-    function: Callable[..., Any], request: Request, guards: list[Guard], grad: Any, tag: Any
+    function: Callable[..., Any],
+    request: Request,
+    guards: list[Guard],
+    grad: Any,
+    tag: Any,
+    effects: Effects | None = None,
 ) -> Variant:
     """The variant that answers calls like this one by a Python function.
 
@@ -120,6 +127,8 @@ def callable_variant(
         ValueError: an argument that no variant can match.
     """
     state, captured = state_of(guards, needs_grad=True)
+    if effects is not None:
+        state += effects_state(effects)
     return Variant(
         arguments=request.arguments(),
         keywords=request.keywords(),
@@ -182,6 +191,11 @@ def _captured(tensor: torch.Tensor, needs_grad: bool, fixed: bool = False) -> d.
     if not needs_grad:
         spec = replace(spec, requires_grad=False)
     return d.Captured(spec, tensor if fixed else None, source=tensor)
+
+
+def effects_state(effects: Effects) -> list[d.Group]:
+    """Holds while what the effects depend on is as it was."""
+    return [d.Group("call", effects.holds, None, (d.Check("equals", None, True),))] if effects.before else []
 
 
 def _result(source: OutputSource, traced: Traced, inputs: list[int]) -> d.ResultSpec:

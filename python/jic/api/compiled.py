@@ -176,14 +176,22 @@ class CompiledFunction(Identity, Dispatcher):
     def _traced_with(self, request: calls.Request, numbers: Mapping[int, Number]) -> Traced | None:
         try:
             with budget.limited(self.config.max_compile_seconds):
-                return trace(request.fn, request.args, request.kwargs, numbers, self.config.max_trace_ops)
+                return trace(
+                    request.fn, request.args, request.kwargs, numbers, self.config.max_trace_ops, self.config.on_effect
+                )
         except (CaptureError, BudgetError):
             return None
 
     def _compile(self, entry: Entry, request: calls.Request, traced: Traced | None = None) -> Callable[..., Any]:
         start = time.perf_counter()
         if traced is None:
-            traced = trace(request.fn, request.args, request.kwargs, max_ops=self.config.max_trace_ops)
+            traced = trace(
+                request.fn,
+                request.args,
+                request.kwargs,
+                max_ops=self.config.max_trace_ops,
+                on_effect=self.config.on_effect,
+            )
         entry.traced = traced
         entry.trace_seconds = time.perf_counter() - start
         entry.reasons.extend(traced.reasons)
@@ -207,7 +215,7 @@ class CompiledFunction(Identity, Dispatcher):
             differentiable = gradients.Differentiable(traced, program, self.config, self._cache, entry.reasons.append)
             differentiable.prepare(_needed(traced, request))
             function = request.without_receiver(_or_eagerly(differentiable, request.fn))
-            self.add(calls.callable_variant(function, request, traced.guards, "required", entry))
+            self.add(calls.callable_variant(function, request, traced.guards, "required", entry, traced.effects))
             return function
         variant = calls.variant_of(traced, request, program, entry)
         self.add(variant)
@@ -264,6 +272,8 @@ class CompiledFunction(Identity, Dispatcher):
         return function
 
     def _give_up(self, entry: Entry, request: calls.Request, error: Exception) -> Callable[..., Any]:
+        if self.config.on_effect == "error" and isinstance(error, CaptureError) and error.effect:
+            raise FallbackError(error.message, hint=error.hint, location=error.location)
         if (function := self._in_parts(entry, request, error)) is not None:
             return function
         entry.eager = True

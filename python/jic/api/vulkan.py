@@ -41,8 +41,9 @@ def prepare(owner: CompiledFunction, entry: Entry, request: calls.Request) -> Ca
             return request.fn(*call_args, **call_kwargs)
         outputs = program.run(tensors)
         found = [outputs[o.index] if o.kind == "result" else o.value for o in traced.outputs]
-        return pytree.tree_unflatten(found, traced.out_spec)
+        result = pytree.tree_unflatten(found, traced.out_spec)
+        return result if traced.effects is None else traced.effects(result)
 
     function = request.without_receiver(run)
-    owner.add(calls.callable_variant(function, request, traced.guards, "any", entry))
+    owner.add(calls.callable_variant(function, request, traced.guards, "any", entry, traced.effects))
     return function

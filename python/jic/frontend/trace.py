@@ -40,7 +40,7 @@ from .guards import Guard
 from .mutation import Mutation, remove_mutations
 from .numbers import Number, as_tensor, check_numbers
 from .outputs import classify_outputs, share_memory
-from .reach import Reach, hints
+from .reach import hints
 from .reads import Reads, StateMoved, tensors_of
 from .recording import Recorder
 from .traced import InputSource, OutputSource, Reason, Traced
@@ -59,12 +59,14 @@ def trace(
     kwargs: dict[str, Any] | None = None,
     numbers: Mapping[int, Number] | None = None,
     max_ops: int = DEFAULT_CALLS,
+    on_effect: str = "replay",
 ) -> Traced:
     """Capture `fn(*args, **kwargs)`.
 
     Tensors in the pytrees `args` and `kwargs` are inputs, and so are the leaves that `numbers` names by their places;
     other numbers, strings, None and the like are specialised constants. The callable runs once, on fake tensors and
-    without gradients; the arguments are not changed.
+    without gradients; the arguments are not changed. What it does to objects that outlive the call is taken back, and
+    part of what is captured if `on_effect` is `replay`.
 
     Raises:
         BudgetError: it makes more than `max_ops` calls of torch, or takes longer than it may (see jic.budget).
@@ -76,7 +78,7 @@ def trace(
     leaves, in_spec = pytree.tree_flatten((tuple(args), dict(kwargs or {})))
     check_arguments(leaves, locations.of_function(fn))
     call = _Call(fn, leaves, in_spec, numbers or {})
-    call.max_ops = max_ops
+    call.max_ops, call.on_effect = max_ops, on_effect
     try:
         with ONE_AT_A_TIME:
             graph, guards = _settled(call)
@@ -158,7 +160,7 @@ class _Call:
         self.unrolled: list[Reason] = []
         self.effects: effects.Effects | None = None
         self.shared = False
-        self.interprets = True
+        self.on_effect = "replay"
         self.max_ops = DEFAULT_CALLS
         self.leaves_to_python = False
         self.failed_at = ""
@@ -188,6 +190,8 @@ class _Call:
         stand_ins = {id(real): fake for real, fake in zip(self.captured, tensors[count:], strict=True)}
         recorder = Recorder(_Call.forward.__code__, stand_ins, self.grad_mode)
         recorder.context.given(list(tensors), self.given)
+        recorder.context.on_effect = self.on_effect
+        recorder.interpreter.gradients_needed = lambda: self.grad_mode.needed
         recorder.context.max_calls = self.max_ops
         recorder.context.number_inputs = bool(self.number_inputs)
         try:
@@ -203,7 +207,7 @@ class _Call:
             raise error.error from None
         except Unsupported as error:
             refused = CaptureError(error.message, hint=error.hint, location=error.location)
-            refused.outermost = error.outermost
+            refused.outermost, refused.effect = error.outermost, error.effect
             raise refused from None
         except Exception as error:
             self.failed_at = recorder.interpreter.failed_at
@@ -217,18 +221,20 @@ class _Call:
             ]
             self.leaves_to_python = recorder.interpreter.leaves_to_python
             recorder.context.journal.undo(0)
+        if self.effects is not None and self.effects.leaks():
+            raise CaptureError("something that only the trace knows is stored into what outlives the call")
         return results
 
     def _call(self, interpreter: Interpreter, args: Any, kwargs: Any) -> Any:
         """The result; with effects, the result and the values that they need."""
         self.reads = interpreter.context.outer.reads
-        if not self.interprets:
-            Reach(self.reads).visit(self.fn)
-            return self.fn(*args, **kwargs)
+        self.reads.overwritten = interpreter.context.journal.overwritten
         interpreter.context.outer.takes((args, kwargs))
         result = interpreter.run(self.fn, args, kwargs)
-        self.effects, values = effects.of(interpreter.context)
-        return result if self.effects is None else (result, *values)
+        self.effects, values = effects.of(interpreter.context, interpreter.result)
+        if self.effects is None:
+            return result
+        return (None if self.effects.result is not None else result, *values)
 
 
 def _settled(call: _Call) -> tuple[GraphModule, list[Guard]]:
@@ -248,15 +254,6 @@ def _run(call: _Call) -> GraphModule:
     for _ in range(4):
         try:
             graph = _run_once(call)
-        except FunctionRaised as error:
-            if not call.unknown:
-                if not call.interprets or call.number_inputs:
-                    raise
-                # Perhaps it was the interpreter: Python itself will tell.
-                call.interprets = False
-                graph = _run_once(call)
-                call.notes = [("interpreter", f"could not follow the function: {error.message}", error.location)]
-                return graph
         except BudgetError:
             raise
         except CaptureError:
