@@ -176,7 +176,8 @@ class Outer:
                 hint="keep them in a tensor, or in a list",
                 effect=True,
             )
-        own = type(owner).__module__.startswith("jic.")  # as a range with a run-time length
+        # As a range with a run-time length, or a number of torch's that has none yet.
+        own = type(owner).__module__.startswith("jic.") or isinstance(owner, (torch.SymInt, torch.SymFloat, torch.SymBool))
         if _is_open(type(owner)) and not own and not isinstance(owner, torch.nn.Module):
             self.everything(owner)
 
