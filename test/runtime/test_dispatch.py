@@ -332,7 +332,7 @@ def test_guards(increment):
         ),
         Group("cell", cell, None, (Check("is", None, cell.cell_contents),)),
         Group("type", Thing, None, (Check("equals", "mode", "a"), Check("absent", "speed"))),
-        Group("class", thing, Thing),
+        Group("object", thing, (Thing, thing.__dict__)),
         Group("sequence", items, 2, (Check("equals", 1, 2.5),)),
         Group("function", helper, parts),
         Group("attribute", stored, None, (Check("equals", "size", 2),)),

@@ -189,7 +189,7 @@ class _Call:
         args, kwargs = pytree.tree_unflatten(leaves, self.in_spec)
         stand_ins = {id(real): fake for real, fake in zip(self.captured, tensors[count:], strict=True)}
         recorder = Recorder(_Call.forward.__code__, stand_ins, self.grad_mode)
-        recorder.context.given(list(tensors))
+        recorder.context.given(list(tensors), self.given)
         recorder.context.on_effect = self.on_effect
         recorder.interpreter.gradients_needed = lambda: self.grad_mode.needed
         recorder.context.max_calls = self.max_ops
@@ -307,8 +307,8 @@ def _forget_real_tensors(graph: GraphModule) -> None:
     """The fake mode refers weakly to the tensors that it made others of, and `torch.utils.swap_tensors` refuses such ones."""
     for node in graph.graph.nodes:
         if node.op == "placeholder" and isinstance(node.meta.get("val"), FakeTensor):
-            converter = node.meta["val"].fake_mode.fake_tensor_converter.meta_converter
-            converter.describer = type(converter.describer)(copy_data=False)
+            converter = node.meta["val"].fake_mode.fake_tensor_converter
+            converter.meta_converter = type(converter.meta_converter)(copy_data=False)
             return
 
 

@@ -136,6 +136,7 @@ class Context:
         self._parts: dict[int, int] = {}  # memory of a computed slice → of what it is a view of
         self.identities = Identities()
         self._inputs: set[int] = set()
+        self._reals: dict[int, torch.Tensor] = {}
         self._homes: dict[int, tuple[Region | None, torch.Tensor]] = {}
 
     # ---- the graph ----
@@ -430,16 +431,17 @@ class Context:
         tracker = self._tracker()
         return tensor in tracker and not tracker[tensor].proxy.node._erased
 
-    def given(self, tensors: list[torch.Tensor]) -> None:
-        """Note the inputs of the trace."""
+    def given(self, tensors: list[torch.Tensor], reals: list[torch.Tensor]) -> None:
+        """Note the inputs of the trace, and what they stand for."""
         self._tracker()
-        for tensor in tensors:
+        for tensor, real in zip(tensors, reals, strict=True):
             self.made(tensor)
             self._inputs.add(storage_of(tensor))
+            self._reals[id(tensor)] = real
 
-    def is_input(self, tensor: torch.Tensor) -> bool:
-        """Whether `tensor` has the memory of an input of the trace."""
-        return storage_of(tensor) in self._inputs
+    def real(self, tensor: torch.Tensor) -> torch.Tensor | None:
+        """The tensor that `tensor`, an input of the trace, stands for."""
+        return self._reals.get(id(tensor))
 
     def is_own(self, tensor: torch.Tensor, region: Region | None) -> bool:
         """Whether the memory of `tensor` was made by code of `region`, or by the call itself outside all regions (None)."""
