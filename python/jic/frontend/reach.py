@@ -164,7 +164,7 @@ class Reach:
             for base in class_.__mro__
             if not is_library(base.__module__)
             for name in base.__dict__
-            if not name.startswith("__") or name in ("__call__", "__init__", "__getattr__", "__getitem__", "__len__")
+            if not name.startswith("__") or isinstance(base.__dict__[name], types.FunctionType)
         ]
         for name in names:
             found = looked_up(class_, name)

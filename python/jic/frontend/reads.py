@@ -15,6 +15,7 @@ from ..errors import CaptureError
 from .guards import ABSENT, Fixed, Guard, Kind, by_value, contents, function_parts, items_of, keys_of, object_parts
 
 _LIMIT = 1 << 17  # values that one trace may depend on
+_CODE = (types.FunctionType, types.BuiltinFunctionType, types.ModuleType, type)
 _TRACERS = (os.path.dirname(os.path.dirname(__file__)) + os.sep, os.path.dirname(torch.fx.__file__) + os.sep)
 _KEYS = (int, float, bool, complex, str, bytes, type(None), type, torch.dtype, torch.device, types.FunctionType)
 
@@ -29,6 +30,7 @@ class Reads:
     def __init__(self) -> None:
         self._guards: dict[tuple[str, int], Guard] = {}  # a guard holds its object, so that ids stay unique
         self._count = 0
+        self.data = 0  # values that are no code
         # Ids of dicts, and keys in them, that the trace wrote to: what was read there afterwards is its own.
         self.overwritten: set[tuple[int, Any]] = set()
         self._fixed: dict[int, torch.Tensor] = {}
@@ -51,6 +53,7 @@ class Reads:
                 f"the call reads more than {_LIMIT} Python values of the state around it", hint="keep data in tensors"
             )
         guard.values[key] = value
+        self.data += value is not ABSENT and not isinstance(value, _CODE)
 
     # ---- dicts ----
 

@@ -45,6 +45,7 @@ from .reads import Reads, StateMoved, tensors_of
 from .recording import Recorder
 from .traced import InputSource, OutputSource, Reason, Traced
 
+_MODULE_CALL = torch.nn.Module.__call__
 ONE_AT_A_TIME = threading.RLock()  # held while a function is traced: torch's tracer patches torch for the whole process
 
 
@@ -75,6 +76,8 @@ def trace(
             a mutation that cannot be expressed). Running eagerly is right.
         FunctionRaised: `fn` raises for these arguments, as far as can be told.
     """
+    if torch.nn.Module.__call__ is not _MODULE_CALL:
+        raise CaptureError("torch.nn.Module.__call__ is replaced, and torch's tracer calls what was there before")
     leaves, in_spec = pytree.tree_flatten((tuple(args), dict(kwargs or {})))
     check_arguments(leaves, locations.of_function(fn))
     call = _Call(fn, leaves, in_spec, numbers or {})

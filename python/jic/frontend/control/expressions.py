@@ -366,6 +366,9 @@ class Expressions:
 
 def subscript(interpreter: Interpreter, owner: Any, index: Any) -> Any:
     """`owner[index]`."""
+    if isinstance(owner, (list, tuple, str, bytes, range)) and (of := objects.method(index, "__index__")) is not None:
+        interpreter.context.outer.class_attribute(type(index), "__index__")
+        index = interpreter.call(of, [index], {}, None)
     state_calls.reads_item(interpreter, owner, index)
     if isinstance(owner, torch.Tensor):
         index = indexing.normal(index)

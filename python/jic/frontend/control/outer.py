@@ -177,7 +177,9 @@ class Outer:
                 effect=True,
             )
         # As a range with a run-time length, or a number of torch's that has none yet.
-        own = type(owner).__module__.startswith("jic.") or isinstance(owner, (torch.SymInt, torch.SymFloat, torch.SymBool))
+        own = type(owner).__module__.startswith("jic.") or isinstance(
+            owner, (torch.SymInt, torch.SymFloat, torch.SymBool)
+        )
         if _is_open(type(owner)) and not own and not isinstance(owner, torch.nn.Module):
             self.everything(owner)
 
