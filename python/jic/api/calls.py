@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +12,7 @@ from torch.utils import _pytree as pytree
 
 from ..frontend import Guard as TraceGuard
 from ..frontend import OutputSource, Traced
+from ..frontend.structure import Structure
 from ..runtime import Program, Variant
 from ..runtime import dispatch as d
 
@@ -68,7 +69,8 @@ def variant_of(traced: Traced, request: Request, program: Program, tag: Any) -> 
             captured.append(d.Captured(spec, container=source.container, key=source.key))
         else:
             captured.append(d.Captured(spec, tensor=source.tensor))
-    result = structure(traced.out_spec, [_result(o, inputs) for o in traced.outputs])
+    identities = 1 + max((c.identity for o in traced.outputs for c in (o, *o.choices)), default=-1)
+    result = _structure(traced.structure, [_result(o, inputs) for o in traced.outputs], identities)
     if traced.effects is not None:
         result = d.Call(traced.effects, (result,))
     return Variant(
@@ -79,6 +81,7 @@ def variant_of(traced: Traced, request: Request, program: Program, tag: Any) -> 
         program=program,
         inputs=inputs,
         result=result,
+        geometry=geometry_of(traced.outputs),
         copies=[(result, inputs[target]) for target, result in traced.mutations],
         tag=tag,
         bail=request.without_receiver(request.fn),
@@ -141,31 +144,49 @@ def guards_of(guards: list[TraceGuard]) -> list[d.Guard]:
 def _result(source: OutputSource, inputs: list[int]) -> d.ResultSpec:
     if source.number:
         return d.Call(torch.Tensor.item, (_result(replace(source, number=False), inputs),))
+    if source.identity >= 0:
+        return d.Once(source.identity, _result(replace(source, identity=-1), inputs))
     if source.kind == "result":
         return d.Output(source.index)
+    if source.kind == "alias":
+        return d.View(d.Output(source.index), source.size, source.stride, source.offset)
     if source.kind == "input":
         return d.WholeTensor(inputs[source.index])
     if source.kind == "view":
         return d.View(d.WholeTensor(inputs[source.index]), source.size, source.stride, source.offset)
+    if source.kind == "choice":
+        return d.Choice(source.index, tuple(_result(c, inputs) for c in source.choices))
     return d.Constant(source.value)
 
 
-def structure(spec: pytree.TreeSpec, leaves: list[d.ResultSpec]) -> d.ResultSpec:
-    """The result's structure over `leaves`."""
-    remaining = iter(leaves)
+def geometry_of(outputs: Sequence[OutputSource]) -> dict[int, tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Size and stride of the tensors that the program's outputs become."""
+    found: dict[int, tuple[tuple[int, ...], tuple[int, ...]]] = {}
+    for source in outputs:
+        if source.kind == "result" and not source.number:
+            found[source.index] = source.size, source.stride
+        found |= geometry_of(source.choices)
+    return found
 
-    def visit(node: pytree.TreeSpec) -> d.ResultSpec:
-        if node.is_leaf():
-            return next(remaining)
-        items = tuple(visit(child) for child in node.children())
-        if node.type is torch.Size:
-            return d.Call(lambda *sizes: torch.Size(sizes), items)
-        if node.type in (tuple, list):
-            return d.SequenceResult(node.type, items)
-        if node.type is dict:
-            return d.MappingResult(tuple(zip(node.context, items, strict=True)))
-        return d.Call(
-            lambda *parts, node=node: pytree.SUPPORTED_NODES[node.type].unflatten_fn(parts, node.context), items
-        )
 
-    return visit(spec)
+def _structure(structure: Structure, leaves: list[d.ResultSpec], first: int) -> d.ResultSpec:
+    """The result's structure over `leaves`; numbers from `first` on stand for containers that occur more than once."""
+    if structure.kind == "leaf":
+        return leaves[structure.index]
+    if structure.kind == "argument":
+        return d.Container(structure.index)
+    if structure.kind == "again":
+        return d.Once(first + structure.index, d.Constant(None))  # built where it first occurs
+    spec = structure.spec
+    assert spec is not None
+    items = tuple(_structure(item, leaves, first) for item in structure.items)
+    made: d.ResultSpec
+    if spec.type in (tuple, list):
+        made = d.SequenceResult(spec.type, items)
+    elif spec.type is dict:
+        made = d.MappingResult(tuple(zip(spec.context, items, strict=True)))
+    elif spec.type is torch.Size:
+        made = d.Call(lambda *sizes: torch.Size(sizes), items)
+    else:
+        made = d.Call(lambda *parts: pytree.tree_unflatten(parts, spec), items)
+    return made if structure.number < 0 else d.Once(first + structure.number, made)

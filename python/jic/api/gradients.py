@@ -28,6 +28,7 @@ from ..frontend.trace import ONE_AT_A_TIME, traced_of
 from ..runtime import ArtifactCache, Program
 from .build import build
 from .config import JitConfig
+from .results import result_of
 
 
 class _Call(torch.autograd.Function):
@@ -115,19 +116,7 @@ class Differentiable:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         leaves = pytree.tree_leaves((args, kwargs))
         tensors = [self._tensor(source, leaves) for source in self.traced.inputs]
-        outputs = _Call.apply(self, *tensors)
-        found = []
-        for source in self.traced.outputs:
-            if source.kind == "result":
-                found.append(outputs[source.index].item() if source.number else outputs[source.index])
-            elif source.kind == "constant":
-                found.append(source.value)
-            else:
-                base = tensors[source.index]
-                at = base.storage_offset() + source.offset
-                found.append(base if source.kind == "input" else base.as_strided(source.size, source.stride, at))
-        result = pytree.tree_unflatten(found, self.traced.out_spec)
-        return result if self.traced.effects is None else self.traced.effects(result)
+        return result_of(self.traced, _Call.apply(self, *tensors), tensors, args, kwargs)
 
     @staticmethod
     def _tensor(source: Any, leaves: list[Any]) -> torch.Tensor:

@@ -26,6 +26,8 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 from ..errors import CaptureError
 from .control import markers, regions
+from .layouts import may_share_elements, repeats_elements
+from .provenance import same_geometry
 from .views import LISTS, View, view_of
 
 aten = torch.ops.aten
@@ -46,8 +48,8 @@ def remove_mutations(graph: GraphModule) -> tuple[GraphModule, list[Mutation]]:
         CaptureError: for a write that cannot be expressed.
     """
     if not any(_writes(node) or _updates_statistics(node) for node in graph.graph.nodes):
-        _drop_detach_in_place(graph)
         return graph, []
+    _check_overlaps(graph)
     try:
         rewritten = _copy(graph)
         return rewritten, _rewrite(rewritten)
@@ -62,17 +64,29 @@ def remove_mutations(graph: GraphModule) -> tuple[GraphModule, list[Mutation]]:
 
 
 def _rewrite(graph: GraphModule) -> list[Mutation]:
-    _drop_detach_in_place(graph)
     for node in list(graph.graph.nodes):
         if _updates_statistics(node):
             _show_running_statistics(node)
     return _Rewriter(graph).run()
 
 
-def _drop_detach_in_place(graph: GraphModule) -> None:
+def _check_overlaps(graph: GraphModule) -> None:
+    """Refuse writes to elements that are also read, or written twice: eager raises, or gives what its order gives."""
     for node in graph.graph.nodes:
-        if node.target is aten.detach_.default:
-            node.target = aten.detach.default
+        if node.op != "call_function" or not _writes(node):
+            continue
+        target = node.args[0] if node.args and isinstance(node.args[0], Node) else node.kwargs.get("out")
+        value = target.meta.get("val") if isinstance(target, Node) else None
+        if not isinstance(value, torch.Tensor):
+            continue
+        if repeats_elements(value.shape, value.stride()):
+            raise CaptureError(f"{node.target} writes to a view that shows elements more than once", **_at(node))
+        for other in node.all_input_nodes:
+            read = other.meta.get("val")
+            if other is target or not isinstance(read, torch.Tensor) or _memory(read) != _memory(value):
+                continue
+            if not same_geometry(value, read) and may_share_elements(value, read):
+                raise CaptureError(f"{node.target} reads a view that overlaps what it writes to", **_at(node))
 
 
 def _copy(graph_module: GraphModule) -> GraphModule:
@@ -126,9 +140,7 @@ def _updates_statistics(node: Node) -> bool:
 
 def _writes(node: Node) -> bool:
     target = node.target
-    return (
-        isinstance(target, torch._ops.OpOverload) and target._schema.is_mutable and target is not aten.detach_.default
-    )
+    return isinstance(target, torch._ops.OpOverload) and target._schema.is_mutable
 
 
 def _show_running_statistics(node: Node) -> None:
@@ -400,7 +412,11 @@ def _values(arguments: Any) -> Any:
 def _storages(node: Node) -> list[int]:
     value = node.meta.get("val")
     values = value if isinstance(value, (list, tuple)) else [value]
-    return [v.untyped_storage()._cdata for v in values if isinstance(v, torch.Tensor)]
+    return [_memory(v) for v in values if isinstance(v, torch.Tensor)]
+
+
+def _memory(value: torch.Tensor) -> int:
+    return value.untyped_storage()._cdata
 
 
 def _at(node: Node) -> dict[str, str]:

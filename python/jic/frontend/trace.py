@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -35,9 +34,13 @@ from .control.scalar import Scalar
 from .fingerprint import fingerprint_of
 from .grad_mode import GradMode
 from .guards import Surroundings
+from .layouts import contiguous
+from .metadata import show_views
 from .mutation import Mutation, remove_mutations
-from .outputs import classify_outputs, share_memory
+from .outputs import classify_outputs, make_dense
 from .recording import Recorder
+from .strided import use_real_strides
+from .structure import Structure, containers_of, structure_of, tuple_of
 from .traced import InputSource, OutputSource, Reason, Traced
 
 ONE_AT_A_TIME = threading.RLock()  # held while a function is traced: torch's tracer patches torch for the whole process
@@ -71,13 +74,15 @@ def trace(fn: Callable[..., Any], args: tuple[Any, ...] = (), kwargs: dict[str, 
         raise
     inputs, reasons = _inputs(call, surroundings)
     reasons += [Reason(*note) for note in call.notes]
-    outputs = classify_outputs(graph, call.result_leaves, call.numbers)
-    shared = call.shared or share_memory(graph)
+    show_views(graph)
+    outputs = classify_outputs(graph, call.result_leaves, call.numbers, call.inputs)
+    use_real_strides(graph)
     graph, mutations = remove_mutations(graph)
+    outputs = make_dense(graph, outputs)
     _normalise(graph, inputs, outputs, mutations)
     pairs = [(m.input, m.result) for m in mutations]
     key = fingerprint_of(graph, [(o.kind, o.index, o.size, o.stride, o.offset) for o in outputs], pairs)
-    return Traced(graph, inputs, outputs, call.out_spec, pairs, surroundings.guards, key, reasons, call.effects, shared)
+    return Traced(graph, inputs, outputs, call.structure, pairs, surroundings.guards, key, reasons, call.effects)
 
 
 def traced_of(graph: GraphModule, names: list[str]) -> Traced:
@@ -91,18 +96,18 @@ def traced_of(graph: GraphModule, names: list[str]) -> Traced:
     for node in graph.graph.nodes:
         node.meta.setdefault("location", "")
         check_values(node)
+    use_real_strides(graph)
     graph, mutations = remove_mutations(graph)
     inputs = [InputSource("argument", name, index=i) for i, name in enumerate(names)]
     outputs = []
     for i, node in enumerate(graph.graph.output_node().args[0]):  # type: ignore[arg-type]
         value = node.meta["val"]
-        outputs.append(OutputSource("result", i, tuple(value.shape), tuple(value.stride())))
+        outputs.append(OutputSource("result", i, tuple(value.shape), contiguous(value.shape)))
     if mutations:
         raise CaptureError("a derived graph writes to its inputs")
     _normalise(graph, inputs, outputs, [])
-    spec = pytree.tree_structure(tuple(range(len(outputs))))
     key = fingerprint_of(graph, [(o.kind, o.index, o.size, o.stride, o.offset) for o in outputs], [])
-    return Traced(graph, inputs, outputs, spec, [], [], key)
+    return Traced(graph, inputs, outputs, tuple_of(len(outputs)), [], [], key)
 
 
 class _Call:
@@ -116,11 +121,11 @@ class _Call:
         self.unknown: list[torch.Tensor] = []
         self.positions = [i for i, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor)]
         self.result_leaves: list[Any] = []
-        self.out_spec: pytree.TreeSpec = pytree.tree_structure(None)
+        self.structure: Structure = tuple_of(0)
+        self.inputs: list[torch.Tensor] = []
         self.numbers: set[int] = set()  # the leaves of the result that are run-time numbers
         self.notes: list[tuple[str, str, str]] = []
         self.effects: effects.Effects | None = None
-        self.shared = False
         self.interprets = True
         self.failed_at = ""
         self.grad_mode = GradMode(enabled=False, needed=False)
@@ -146,18 +151,20 @@ class _Call:
         for i, tensor in zip(self.positions, tensors[:count], strict=True):
             leaves[i] = tensor
         args, kwargs = pytree.tree_unflatten(leaves, self.in_spec)
+        containers = {id(c): i for i, c in enumerate(containers_of(args, kwargs))}
+        self.inputs = list(tensors)
         stand_ins = {id(real): fake for real, fake in zip(self.captured, tensors[count:], strict=True)}
         recorder = Recorder(_Call.forward.__code__, stand_ins, self.grad_mode)
         recorder.context.given(list(tensors))
+        recorder.lasting.update(map(id, tensors))
         try:
             with fx_traceback.preserve_node_meta(), recorder, self.grad_mode.seen(list(tensors)):
                 result = self._call(recorder.interpreter, args, kwargs)
-            result_leaves, self.out_spec = pytree.tree_flatten(result)
+            self.structure, result_leaves = structure_of(result, containers)
             self.numbers = {i for i, leaf in enumerate(result_leaves) if isinstance(leaf, Scalar)}
             result_leaves = [leaf.tensor if isinstance(leaf, Scalar) else leaf for leaf in result_leaves]
             self.result_leaves = [recorder.result(leaf) for leaf in result_leaves]
             results = [leaf for leaf in self.result_leaves if isinstance(leaf, torch.Tensor)]
-            self.shared = any(map(recorder.context.is_copy, results))
         except Unsupported as error:
             refused = CaptureError(error.message, hint=error.hint, location=error.location)
             refused.outermost = error.outermost
@@ -228,6 +235,8 @@ def _run_once(call: _Call) -> GraphModule:
                 f"the result holds a {type(leaf).__module__}.{type(leaf).__qualname__}, expected tensors, numbers, "
                 "strings, None, and lists, tuples and dicts of them",
             )
+        if isinstance(leaf, torch.nn.Parameter) and not any(leaf is t for t in call.inputs):
+            raise CaptureError("the result holds a Parameter that the function made")
         if isinstance(leaf, (torch.SymInt, torch.SymFloat, torch.SymBool)):
             raise CaptureError("the result holds a size that is only known at run time")
     for node in graph.graph.nodes:
@@ -323,7 +332,7 @@ def _normalise(
 ) -> None:
     """Remove dead nodes, and placeholders that neither the graph nor an output nor a mutation needs."""
     prune.erase_dead(graph)
-    needed = {o.index for o in outputs if o.kind in ("input", "view")} | {m.input for m in mutations}
+    needed = {i for o in outputs for i in o.inputs} | {m.input for m in mutations}
     renumbered: dict[int, int] = {}
     kept: list[InputSource] = []
     for i, node in enumerate([n for n in graph.graph.nodes if n.op == "placeholder"]):
@@ -333,9 +342,7 @@ def _normalise(
         else:
             graph.graph.erase_node(node)
     inputs[:] = kept
-    for i, output in enumerate(outputs):
-        if output.kind in ("input", "view"):
-            outputs[i] = replace(output, index=renumbered[output.index])
+    outputs[:] = [output.renumbered(renumbered) for output in outputs]
     for m in mutations:
         m.input = renumbered[m.input]
     graph.recompile()

@@ -11,6 +11,7 @@ import torch
 from torch.fx import Node
 
 from .control.markers import ops as jic
+from .layouts import repeats_elements
 
 aten = torch.ops.aten
 Call = tuple[torch._ops.OpOverload, tuple[Any, ...]]
@@ -129,6 +130,12 @@ def _expand(node: Node, base: Node, *unused: Any) -> View:
     return View(base, (aten.expand.default, (list(shape),)), whole=shape == base.meta["val"].shape)
 
 
+def _as_strided(node: Node, base: Node, size: list[int], stride: list[int], offset: int) -> View:
+    arguments = (size, stride, offset)  # of a row-major base: see strided.py
+    scatter = None if repeats_elements(size, stride) else (aten.as_strided_scatter.default, arguments)
+    return View(base, (aten.as_strided.default, arguments), scatter)
+
+
 LISTS = {  # where the dim is among the arguments
     aten.unbind.int: 1,
     aten.split.Tensor: 2,
@@ -147,6 +154,7 @@ _VIEWS: dict[Any, Callable[..., View | None]] = {
     aten.diagonal.default: _diagonal,
     aten.permute.default: _permute,
     jic.dynamic_slice.default: _dynamic_slice,
+    aten.as_strided.default: _as_strided,
     **dict.fromkeys((aten.transpose.int, aten.swapaxes.default, aten.swapdims.default, aten.t.default), _transpose),
     **dict.fromkeys((aten.numpy_T.default, aten.mT.default, aten.adjoint.default), _transpose),
     **dict.fromkeys(

@@ -220,7 +220,9 @@ class Statements(LoopStatements):
             self.assign(target, item)
 
     def _set_attribute(self, owner: Any, name: str, value: Any) -> None:
-        if isinstance(owner, torch.Tensor) or isinstance(getattr(type(owner), name, None), property):
+        if isinstance(owner, torch.Tensor):
+            raise Unsupported(f"the attribute {name} of a tensor is assigned", effect=True)
+        if isinstance(getattr(type(owner), name, None), property):
             if self.context.regions:
                 raise Unsupported(f"{type(owner).__name__}.{name} is assigned in control flow")
             setattr(owner, name, value)

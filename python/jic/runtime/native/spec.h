@@ -58,19 +58,20 @@ struct TensorSpec {
 struct Found {
   PyObject **objects;
   void **data;
-  int grad;  // the grad mode
+  PyObject **containers;  // the lists, tuples and dicts that the tensors came in, outer ones first
+  int grad;               // the grad mode
 };
 
 struct ArgumentSpec {
   enum Kind { tensor, value, same, sequence, mapping, ignored } kind;
-  int index = -1;                    // tensor
+  int index = -1;                    // tensor; the number of a sequence or mapping among the containers
   PyObject *object = nullptr;        // value, same; the exact type of a sequence
   std::vector<ArgumentSpec> items;   // sequence, mapping
   std::vector<PyObject *> keys;      // mapping, in order
 
   // `description` is ("tensor", spec) | ("value", v) | ("same", o) | ("sequence", type, items) | ("mapping", [(key, item), …]) | ("ignored",).
-  // Tensors are numbered in the order in which they are met, from tensors.size() on.
-  ArgumentSpec(PyObject *description, std::vector<TensorSpec> &tensors, References &references);
+  // Tensors are numbered in the order in which they are met, from tensors.size() on; so are containers, from `containers` on.
+  ArgumentSpec(PyObject *description, std::vector<TensorSpec> &tensors, int &containers, References &references);
   bool matches(PyObject *x, const std::vector<TensorSpec> &tensors, Found &found) const;
 };
 
