@@ -26,6 +26,7 @@ from .control.prune import handed_over
 from .provenance import memory_of, tensor_of
 
 aten = torch.ops.aten
+_CPU = torch.device("cpu")
 
 
 def is_region_result(node: Node) -> bool:
@@ -52,9 +53,9 @@ class Choices:
         self.named: set[Node] = set()
         if not self.merged:
             return
-        found = list(regions.constructs(regions.parse(graph)))
-        self._of_marker = {m: c for c in found for m in (c.begin, c.part, c.end) if m is not None}
-        self._inside = {c.begin: set(c.nodes()) for c in found}
+        self._constructs = list(regions.constructs(regions.parse(graph)))
+        self._of_marker = {m: c for c in self._constructs for m in (c.begin, c.part, c.end) if m is not None}
+        self._inside = {c.begin: set(c.nodes()) for c in self._constructs}
         self._possible: dict[tuple[Node, int], set[Node]] = {}
         self._codes: dict[tuple[Node, int], Any] = {}
         self._settle()
@@ -115,7 +116,7 @@ class Choices:
         changed = True
         while changed:
             changed = False
-            for construct in dict.fromkeys(self._of_marker.values()):
+            for construct in self._constructs:
                 for place, values in self._handed(construct):
                     found = self._possible.setdefault(place, set())
                     before = len(found)
@@ -225,9 +226,11 @@ class Choices:
     def _node(self, code: Any, at: Node) -> Node:
         if isinstance(code, Node):
             return code
-        return self._call(aten.full.default, ([], code), at, torch.int64, dtype=torch.int64, device=torch.device("cpu"))
+        return self._call(aten.full.default, ([], code), at, torch.int64, {"dtype": torch.int64, "device": _CPU})
 
-    def _call(self, op: Any, args: Sequence[Any], at: Node, dtype: torch.dtype, **kwargs: Any) -> Node:
+    def _call(
+        self, op: Any, args: Sequence[Any], at: Node, dtype: torch.dtype, kwargs: dict[str, Any] | None = None
+    ) -> Node:
         with self.graph.graph.inserting_before(at):
             node = self.graph.graph.call_function(op, tuple(args), kwargs)
         mode = next(n.meta["val"].fake_mode for n in self.graph.graph.nodes if hasattr(n.meta.get("val"), "fake_mode"))
