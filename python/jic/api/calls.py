@@ -175,6 +175,8 @@ def _structure(structure: Structure, leaves: list[d.ResultSpec], first: int) -> 
         return leaves[structure.index]
     if structure.kind == "argument":
         return d.Container(structure.index)
+    if structure.kind == "object":
+        return d.Constant(structure.value)
     if structure.kind == "again":
         return d.Once(first + structure.index, d.Constant(None))  # built where it first occurs
     spec = structure.spec

@@ -1,11 +1,12 @@
 """The structure of a call's result: which containers it is made of, and which of them are one object.
 
-A container that is an argument of the call, or lies in one, is that very object; one that occurs twice is built once.
+A container that is an argument of the call, or lies in one, is that very object, and so is one that was there before; one that
+the call makes and that occurs twice is built once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -20,16 +21,18 @@ class Structure:
 
     kind:
         `leaf`: number `index` of the leaves. `argument`: container number `index` of the call's (see `containers_of`).
+        `object`: `value`, a container that outlives the call.
         `container`: made of `items` by `spec`, a tree of one level. `again`: the container whose `number` is `index`.
 
     `number` is a container's own, or -1 where it occurs once.
     """
 
-    kind: Literal["leaf", "argument", "container", "again"]
+    kind: Literal["leaf", "argument", "object", "container", "again"]
     index: int = -1
     spec: pytree.TreeSpec | None = None
     items: tuple[Structure, ...] = ()
     number: int = -1
+    value: Any = None
 
     def build(self, leaves: Sequence[Any], containers: Sequence[Any]) -> Any:
         """The result made of `leaves` and the call's own `containers`."""
@@ -40,6 +43,8 @@ class Structure:
             return leaves[self.index]
         if self.kind == "argument":
             return containers[self.index]
+        if self.kind == "object":
+            return self.value
         if self.kind == "again":
             return built[self.index]
         assert self.spec is not None
@@ -64,22 +69,43 @@ def containers_of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
     return found
 
 
-def structure_of(value: Any, arguments: dict[int, int]) -> tuple[Structure, list[Any]]:
-    """The structure of `value` and its leaves; `arguments` are the call's containers, id → number.
+Outside = Callable[[], dict[int, Any]]
+
+
+def structure_of(
+    value: Any,
+    arguments: dict[int, int],
+    is_new: Callable[[Any], bool] = lambda _: True,
+    outside: Outside = dict,
+) -> tuple[Structure, list[Any]]:
+    """The structure of `value` and its leaves.
+
+    Args:
+        arguments: the call's containers, id → number.
+        is_new: whether the call is known to have made a container.
+        outside: the containers that were there before, by id; asked only if some container is not known to be new.
 
     Raises:
         CaptureError: a container that holds itself.
     """
-    return _Reader(arguments).read(value)
+    return _Reader(arguments, is_new, outside).read(value)
 
 
 class _Reader:
-    def __init__(self, arguments: dict[int, int]) -> None:
-        self.arguments = arguments
+    def __init__(self, arguments: dict[int, int], is_new: Callable[[Any], bool], outside: Outside) -> None:
+        self.arguments, self.is_new, self.find_outside = arguments, is_new, outside
+        self.outside: dict[int, Any] | None = None
         self.leaves: list[Any] = []
         self.counts: dict[int, int] = {}
         self.numbers: dict[int, int] = {}
         self.held: list[Any] = []  # ids are of objects that live
+
+    def is_outside(self, value: Any) -> bool:
+        if self.outside is None:
+            if isinstance(value, tuple) or self.is_new(value):
+                return False
+            self.outside = self.find_outside()
+        return id(value) in self.outside
 
     def read(self, value: Any) -> tuple[Structure, list[Any]]:
         self._count(value, [])
@@ -91,7 +117,7 @@ class _Reader:
 
     def _count(self, value: Any, around: list[int]) -> None:
         parts = self._parts(value)
-        if parts is None or id(value) in self.arguments:
+        if parts is None or id(value) in self.arguments or self.is_outside(value):
             return
         if id(value) in around:
             raise CaptureError("the result holds a container that holds itself")
@@ -108,6 +134,8 @@ class _Reader:
             return Structure("leaf", len(self.leaves) - 1)
         if id(value) in self.arguments:
             return Structure("argument", self.arguments[id(value)])
+        if self.is_outside(value):
+            return Structure("object", value=value)
         if id(value) in self.numbers:
             return Structure("again", self.numbers[id(value)])
         items = tuple(map(self._structure, parts[0]))

@@ -38,6 +38,7 @@ from .layouts import contiguous
 from .metadata import show_views
 from .mutation import Mutation, remove_mutations
 from .outputs import classify_outputs, make_dense
+from .outside import outside_containers
 from .recording import Recorder
 from .strided import use_real_strides
 from .structure import Structure, containers_of, structure_of, tuple_of
@@ -160,7 +161,9 @@ class _Call:
         try:
             with fx_traceback.preserve_node_meta(), recorder, self.grad_mode.seen(list(tensors)):
                 result = self._call(recorder.interpreter, args, kwargs)
-            self.structure, result_leaves = structure_of(result, containers)
+            self.structure, result_leaves = structure_of(
+                result, containers, recorder.context.is_created, lambda: outside_containers(self.fn)
+            )
             self.numbers = {i for i, leaf in enumerate(result_leaves) if isinstance(leaf, Scalar)}
             result_leaves = [leaf.tensor if isinstance(leaf, Scalar) else leaf for leaf in result_leaves]
             self.result_leaves = [recorder.result(leaf) for leaf in result_leaves]
