@@ -78,9 +78,9 @@ OVERLAPS = (
     "{t}.as_strided((2, 2), (2, 1)).add_(1)", "torch.add({t}[1:], {t}[:-1], out={t}[1:])",
 )  # fmt: skip
 METADATA = (
-    "{t}.unsqueeze_(0)", "{t}.t_()", "{t}.squeeze_()", "{t}.transpose_(0, -1)", "{t}.resize_(2, 2)", "{t}.set_({u})", "{t}.data = {u}",
+    "{t}.unsqueeze_(0)", "{t}.t_()", "{t}.squeeze_()", "{t}.transpose_(0, -1)", "{t}.resize_(2, 2).fill_(1)", "{t}.set_({u})", "{t}.data = {u}",
     "{t}.as_strided_((2, 2), (1, 2))", "{t}.detach_()", "{t}.requires_grad_(False)", "{t}.swapdims_(0, 1)",
-    "torch.add({t}, {t}, out=torch.empty(0))", "torch.mul({t}, {t}, out={u})", "torch.stack([{t}, {t}], out={u})", "{t}.resize_as_({u})",
+    "torch.add({t}, {t}, out=torch.empty(0))", "torch.mul({t}, {t}, out={u})", "torch.stack([{t}, {t}], out={u})", "{t}.resize_as_({u}).fill_(2)",
 )  # fmt: skip
 VALUES = (
     "{t}.stride()", "{t}.storage_offset()", "{t}.is_contiguous()", "{t} is {u}", "{t}.shape", "{t}.dim()", "{t}.dtype",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -81,7 +81,7 @@ def variant_of(traced: Traced, request: Request, program: Program, tag: Any) -> 
         program=program,
         inputs=inputs,
         result=result,
-        geometry=geometry_of(traced.outputs),
+        geometry=traced.geometry,
         copies=[(result, inputs[target]) for target, result in traced.mutations],
         tag=tag,
         bail=request.without_receiver(request.fn),
@@ -157,16 +157,6 @@ def _result(source: OutputSource, inputs: list[int]) -> d.ResultSpec:
     if source.kind == "choice":
         return d.Choice(source.index, tuple(_result(c, inputs) for c in source.choices))
     return d.Constant(source.value)
-
-
-def geometry_of(outputs: Sequence[OutputSource]) -> dict[int, tuple[tuple[int, ...], tuple[int, ...]]]:
-    """Size and stride of the tensors that the program's outputs become."""
-    found: dict[int, tuple[tuple[int, ...], tuple[int, ...]]] = {}
-    for source in outputs:
-        if source.kind == "result" and not source.number:
-            found[source.index] = source.size, source.stride
-        found |= geometry_of(source.choices)
-    return found
 
 
 def _structure(structure: Structure, leaves: list[d.ResultSpec], first: int) -> d.ResultSpec:

@@ -16,14 +16,15 @@ def result_of(
     traced: Traced, outputs: Sequence[torch.Tensor], tensors: Sequence[Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
     """What `traced` says of the program's `outputs`, the `tensors` that are its inputs, and the call's containers."""
-    builder = _Builder(outputs, tensors)
+    builder = _Builder(traced, outputs, tensors)
     leaves = [builder.leaf(source) for source in traced.outputs]
     result = traced.structure.build(leaves, containers_of(args, kwargs))
     return result if traced.effects is None else traced.effects(result)
 
 
 class _Builder:
-    def __init__(self, outputs: Sequence[torch.Tensor], tensors: Sequence[Any]) -> None:
+    def __init__(self, traced: Traced, outputs: Sequence[torch.Tensor], tensors: Sequence[Any]) -> None:
+        self.geometry = traced.geometry
         self.outputs, self.tensors = outputs, tensors
         self.whole: dict[int, torch.Tensor] = {}
         self.built: dict[int, Any] = {}
@@ -57,10 +58,11 @@ class _Builder:
         """A program's output, whose dims lie in the order of memory, as the tensor that it is."""
         if source.index not in self.whole:
             output = self.outputs[source.index]
-            order = memory_order(source.size, source.stride)
+            size, stride = self.geometry[source.index]
+            order = memory_order(size, stride)
             if order is not None and order != sorted(order):
                 output = output.permute([order.index(d) for d in range(len(order))])
-            if not source.number and tuple(output.stride()) != source.stride:
-                output = output.as_strided(source.size, source.stride)
+            if output.stride() != stride:  # of dims of size 1
+                output = output.as_strided(size, stride)
             self.whole[source.index] = output
         return self.whole[source.index]

@@ -27,7 +27,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from ..errors import CaptureError
 from .control import markers, regions
 from .layouts import may_share_elements, repeats_elements
-from .provenance import same_geometry
+from .provenance import memory_of, same_geometry
 from .views import LISTS, View, view_of
 
 aten = torch.ops.aten
@@ -60,7 +60,17 @@ def remove_mutations(graph: GraphModule) -> tuple[GraphModule, list[Mutation]]:
             functional = _functionalised(graph)
         except Exception:
             raise error from None
-        return functional, _rewrite(functional)
+        mutations = _rewrite(functional)
+        if not _written_inputs(graph) <= {m.input for m in mutations}:
+            raise  # torch has lost a write
+        return functional, mutations
+
+
+def _written_inputs(graph: GraphModule) -> set[int]:
+    """The inputs that the graph writes to, through views too."""
+    numbers = {n: i for i, n in enumerate(n for n in graph.graph.nodes if n.op == "placeholder")}
+    written = [memory_of(n) for n in graph.graph.nodes if n.op == "call_function" and _writes(n)]
+    return {numbers[m] for m in written if m in numbers}
 
 
 def _rewrite(graph: GraphModule) -> list[Mutation]:
@@ -379,6 +389,9 @@ class _Rewriter:
         mutations = []
         for i, node in enumerate([n for n in self.graph.graph.nodes if n.op == "placeholder"]):
             if node in self.current:
+                value = node.meta["val"]
+                if repeats_elements(value.shape, value.stride()):
+                    raise CaptureError("an input that shows elements more than once is written to", **_at(node))
                 mutations.append(Mutation(i, len(results)))
                 results.append(self.current[node])
         output.args = (tuple(results),)

@@ -27,10 +27,14 @@ from .provenance import is_detached, memory_of, shows_computed_place, tensor_of
 from .traced import OutputSource
 
 
+Geometry = dict[int, tuple[tuple[int, ...], tuple[int, ...]]]  # graph result → size and stride
+
+
 def classify_outputs(
     graph: GraphModule, leaves: Sequence[Any], numbers: set[int], inputs: Sequence[torch.Tensor]
-) -> list[OutputSource]:
-    """Say what each of the result's `leaves` is, and leave only computed tensors as the graph's results.
+) -> tuple[list[OutputSource], Geometry]:
+    """Say what each of the result's `leaves` is, and leave only computed tensors as the graph's results, whose sizes and strides
+    come second.
 
     `numbers` are the positions of leaves that are run-time numbers; `inputs` are the traced function's tensors.
 
@@ -59,34 +63,31 @@ def classify_outputs(
     found.share(list(objects.values()), sources)
     graph.graph.output_node().args = (tuple(found.results),)
     assert all(s is not None for s in sources)
-    return sources  # type: ignore[return-value]
+    values = [node.meta["val"] for node in found.results]
+    return sources, {i: (tuple(v.shape), tuple(v.stride())) for i, v in enumerate(values)}  # type: ignore[return-value]
 
 
-def make_dense(graph: GraphModule, outputs: Sequence[OutputSource]) -> list[OutputSource]:
+def make_dense(graph: GraphModule, geometry: Geometry) -> Geometry:
     """Let each graph result be the memory of eager's tensor, from its start to its end: its dims in the order of its strides.
 
-    Returns `outputs` with the strides that eager's tensors have; of one that is not dense, those of a dense one.
+    Returns `geometry` with the strides of a dense tensor where eager's has gaps.
     """
     output = graph.graph.output_node()
     results = list(output.args[0])  # type: ignore[arg-type]
-    dense: dict[int, OutputSource] = {}
-    for source in outputs:
-        if source.kind != "result" or source.number or source.index in dense:
-            continue
-        node = results[source.index]
-        order, stride = memory_order(source.size, source.stride), source.stride
+    dense: Geometry = {}
+    for i, (size, stride) in geometry.items():
+        node = results[i]
+        order = memory_order(size, stride)
         if order is None:
-            order, stride = _dense_like(source.size, source.stride)
+            order, stride = _dense_like(size, stride)
         if order != sorted(order):
             with graph.graph.inserting_before(output), node.meta["val"].fake_mode:
                 permuted = graph.graph.call_function(torch.ops.aten.permute.default, (node, order))
                 permuted.meta = {"val": node.meta["val"].permute(order), "location": node.meta.get("location", "")}
-            results[source.index] = permuted
-        dense[source.index] = replace(source, stride=stride)
+            results[i] = permuted
+        dense[i] = size, stride
     output.args = (tuple(results),)
-    return [
-        replace(s, stride=dense[s.index].stride) if s.kind == "result" and s.index in dense else s for s in outputs
-    ]
+    return dense
 
 
 def _dense_like(size: Sequence[int], stride: Sequence[int]) -> tuple[list[int], tuple[int, ...]]:
@@ -126,8 +127,7 @@ class _Outputs:
         """`node` as a result of the graph."""
         if node not in self.results:
             self.results.append(node)
-        value = node.meta["val"]
-        return OutputSource("result", self.results.index(node), tuple(value.shape), tuple(value.stride()))
+        return OutputSource("result", self.results.index(node))
 
     def share(self, leaves: list[_Leaf], sources: list[OutputSource | None]) -> None:
         """Fill in the sources of `leaves`."""

@@ -20,7 +20,7 @@ RETURN_SELF = frozenset(
         aten.to.device,
         aten.to.dtype_layout,
         aten.to.other,
-        aten.expand_as.default,
+        aten.flatten.using_ints,
         aten.dropout.default,
         aten.feature_dropout.default,
         aten.alpha_dropout.default,

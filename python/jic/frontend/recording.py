@@ -16,6 +16,7 @@ from .control.interpreter import Interpreter
 from .control.torch_calls import READS, converted, has_scalars, no_values_needed, run_time_call, written
 from .grad_mode import GradMode
 from .metadata import Metadata
+from .real_strides import as_eager
 
 _DATA = torch.Tensor.data.__get__  # type: ignore[attr-defined]
 
@@ -78,6 +79,7 @@ class Recorder(TorchFunctionMode):
         metadata = Metadata(func, swapped, named, self.lasting, bool(self.context.regions))
         result = func(*swapped, **named)
         metadata.check()
+        result = as_eager(func, swapped, named, result)
         if isinstance(result, torch.Tensor) and any(result is a for a in swapped):
             self.context.made(result)
             return self.context.original(result)  # an in-place op returns the tensor that the user has

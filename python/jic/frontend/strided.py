@@ -74,7 +74,7 @@ def _rebase(node: Node, first: int) -> None:
             )
         with node.graph.inserting_before(node), base.fake_mode:
             row_major = node.graph.call_function(aten.permute.default, (memory, order))
-            row_major.meta = {**view.meta, "val": base.permute(order)}
+            row_major.meta = {"val": base.permute(order), "location": node.meta.get("location", "")}
         memory = row_major
     node.args = (memory, *node.args[1:first], list(size), list(stride), offset)
     node.kwargs = {}

@@ -34,7 +34,6 @@ from .control.scalar import Scalar
 from .fingerprint import fingerprint_of
 from .grad_mode import GradMode
 from .guards import Surroundings
-from .layouts import contiguous
 from .metadata import show_views
 from .mutation import Mutation, remove_mutations
 from .outputs import classify_outputs, make_dense
@@ -76,14 +75,14 @@ def trace(fn: Callable[..., Any], args: tuple[Any, ...] = (), kwargs: dict[str, 
     inputs, reasons = _inputs(call, surroundings)
     reasons += [Reason(*note) for note in call.notes]
     show_views(graph)
-    outputs = classify_outputs(graph, call.result_leaves, call.numbers, call.inputs)
+    outputs, geometry = classify_outputs(graph, call.result_leaves, call.numbers, call.inputs)
     use_real_strides(graph)
     graph, mutations = remove_mutations(graph)
-    outputs = make_dense(graph, outputs)
+    geometry = make_dense(graph, geometry)
     _normalise(graph, inputs, outputs, mutations)
     pairs = [(m.input, m.result) for m in mutations]
     key = fingerprint_of(graph, [(o.kind, o.index, o.size, o.stride, o.offset) for o in outputs], pairs)
-    return Traced(graph, inputs, outputs, call.structure, pairs, surroundings.guards, key, reasons, call.effects)
+    return Traced(graph, inputs, outputs, geometry, call.structure, pairs, surroundings.guards, key, reasons, call.effects)
 
 
 def traced_of(graph: GraphModule, names: list[str]) -> Traced:
@@ -100,15 +99,12 @@ def traced_of(graph: GraphModule, names: list[str]) -> Traced:
     use_real_strides(graph)
     graph, mutations = remove_mutations(graph)
     inputs = [InputSource("argument", name, index=i) for i, name in enumerate(names)]
-    outputs = []
-    for i, node in enumerate(graph.graph.output_node().args[0]):  # type: ignore[arg-type]
-        value = node.meta["val"]
-        outputs.append(OutputSource("result", i, tuple(value.shape), contiguous(value.shape)))
+    outputs = [OutputSource("result", i) for i in range(len(graph.graph.output_node().args[0]))]  # type: ignore[arg-type]
     if mutations:
         raise CaptureError("a derived graph writes to its inputs")
     _normalise(graph, inputs, outputs, [])
     key = fingerprint_of(graph, [(o.kind, o.index, o.size, o.stride, o.offset) for o in outputs], [])
-    return Traced(graph, inputs, outputs, tuple_of(len(outputs)), [], [], key)
+    return Traced(graph, inputs, outputs, {}, tuple_of(len(outputs)), [], [], key)
 
 
 class _Call:

@@ -43,7 +43,7 @@ class InputSource:
 class OutputSource:
     """What a leaf of the callable's result is.
 
-    `result`: graph result `index`, whose memory is, from its start to its end, a new tensor of `size` and `stride`.
+    `result`: graph result `index` as a new tensor.
     `alias`: as_strided of that tensor with `size`, `stride` and storage offset `offset`.
     `input`: input `index` itself.
     `view`: `as_strided` of input `index` with `size` and `stride`, `offset` elements after the input's own storage
@@ -87,6 +87,8 @@ class Traced:
             each other.
         inputs: where the inputs come from.
         outputs: what the leaves of the result are.
+        geometry: graph result → size and stride of the new tensor that it becomes. Its elements lie in memory in the order of
+            the graph result's; mutations' results are not named.
         structure: the containers that hold them.
         mutations: `(input, result)` pairs: copy graph result `result` into input `input` after the call.
         guards: Python values the trace depended on.
@@ -98,6 +100,7 @@ class Traced:
     graph_module: GraphModule
     inputs: list[InputSource]
     outputs: list[OutputSource]
+    geometry: dict[int, tuple[tuple[int, ...], tuple[int, ...]]]
     structure: Structure
     mutations: list[tuple[int, int]]
     guards: list[Guard]

@@ -12,6 +12,7 @@ from torch.fx import Node
 
 from .control.markers import ops as jic
 from .layouts import repeats_elements
+from .provenance import RETURN_SELF
 
 aten = torch.ops.aten
 Call = tuple[torch._ops.OpOverload, tuple[Any, ...]]
@@ -46,7 +47,7 @@ def view_of(node: Node) -> View | None:
         return None
     if node.target is operator.getitem:
         return _part(node)
-    maker = _VIEWS.get(node.target)
+    maker = _VIEWS.get(node.target) or (_same if node.target in RETURN_SELF else None)
     if maker is None or not isinstance(node.args[0], Node):
         return None
     if node.target is not jic.dynamic_slice.default and not shares_memory(node, node.args[0]):
