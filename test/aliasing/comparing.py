@@ -21,7 +21,14 @@ def leaves(value: Any, seen: set[int] | None = None) -> Iterator[Any]:
 class Outcome:
     """One call, and what the caller then does to its results and arguments."""
 
-    def __init__(self, function: Callable[..., Any], args: list[Any], outside: list[Any], writes: list[tuple[int, int]]) -> None:
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        args: list[Any],
+        outside: list[Any],
+        writes: list[tuple[int, int]],
+        eager: Outcome | None = None,
+    ) -> None:
         self.error = ""
         self.result: Any = None
         self.written: list[str] = []
@@ -35,9 +42,11 @@ class Outcome:
         self.objects += leaves(self.result)
         self.before = self._values()
         self.seen = self._seen()
-        tensors = [o for o in self.objects if isinstance(o, torch.Tensor)]
+        seen = (eager or self).seen
+        tensors = [(o, s) for o, s in zip(self.objects, seen, strict=False) if isinstance(o, torch.Tensor)]
         for which, kind in writes:
-            self.written.append(_write(tensors[which % len(tensors)], kind))
+            tensor, layout = tensors[which % len(tensors)]
+            self.written.append(_write(tensor, 0 if layout[-1:] == ("part",) and kind == 2 else kind))
         self.after = self._values()
 
     def _values(self) -> list[Any]:

@@ -147,7 +147,7 @@ class _Generator:
         program = Program(arguments, [], "None")
         try:
             values = program.make_arguments(1.0)
-        except (RuntimeError, IndexError, AttributeError, TypeError):
+        except (RuntimeError, LookupError, AttributeError, TypeError):
             return None
         self.env: dict[str, Any] = {f"a{i}": v for i, v in enumerate(values[:-1])} | {"c": values[-1]}
         exec(HEADER, self.env)
