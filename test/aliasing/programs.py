@@ -47,7 +47,7 @@ VIEWS = (
     "{t}.chunk(2, -1)[1]", "{t}.detach()", "{t}.data", "{t}.contiguous()", "{t}.to(torch.float32)", "{t}.view({t}.shape)",
     "{t}.narrow(0, 0, 1)", "{t}.movedim(0, -1)", "{t}.swapaxes(0, 1)", "{t}.reshape({t}.shape)", "{t}[None]", "{t}[...]",
     "{t}.unflatten(-1, (2, -1))", "{t}.permute(*reversed(range({t}.dim())))", "{t}.tensor_split(2)[0]", "{t}.view_as({t})",
-    "{t}.contiguous(memory_format=torch.channels_last)", "{t}.select(-1, 1)", "{t}.hsplit(2)[0]", "{t}.ravel()", "{t}[[0, 1]]",
+    "{t}.contiguous(memory_format=torch.channels_last)", "{t}.select(-1, 1)", "{t}.hsplit(2)[0]", "{t}.ravel()", "{t}[[0]]",
     "{t}.expand_as({u})", "{t}.float()", "{t}.type_as({u})", "{t}.cpu()", "{t}.squeeze(0)", "{t}[1]", "{t}[-1]",
 )  # fmt: skip
 STRIDED = (
@@ -80,7 +80,7 @@ OVERLAPS = (
 METADATA = (
     "{t}.unsqueeze_(0)", "{t}.t_()", "{t}.squeeze_()", "{t}.transpose_(0, -1)", "{t}.resize_(2, 2).fill_(1)", "{t}.set_({u})", "{t}.data = {u}",
     "{t}.as_strided_((2, 2), (1, 2))", "{t}.detach_()", "{t}.requires_grad_(False)", "{t}.swapdims_(0, 1)",
-    "torch.add({t}, {t}, out=torch.empty(0))", "torch.mul({t}, {t}, out={u})", "torch.stack([{t}, {t}], out={u})", "{t}.resize_as_({u}).fill_(2)",
+    "torch.add({t}, {t}, out=torch.empty(0))", "torch.mul({t}, {t}, out={u})", "torch.cat([{t}, {t}], out=torch.empty(0))", "{t}.resize_as_({u}).fill_(2)",
 )  # fmt: skip
 VALUES = (
     "{t}.stride()", "{t}.storage_offset()", "{t}.is_contiguous()", "{t} is {u}", "{t}.shape", "{t}.dim()", "{t}.dtype",

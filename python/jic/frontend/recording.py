@@ -40,6 +40,7 @@ class Recorder(TorchFunctionMode):
         self.lasting: set[int] = set()
         self.interpreter = Interpreter(self.stand_in)
         self.context = self.interpreter.context
+        self.context.captured = self._captured
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}

@@ -87,6 +87,7 @@ class Context:
         self.messages: list[str] = []
         self.calls = 0
         self.stand_in = stand_in
+        self.captured: Callable[[torch.Tensor], torch.Tensor] = lambda tensor: tensor  # the trace's tensor of a captured one
         self._serial = 0
         self._fresh: dict[int, tuple[int, Any]] = {}
         self._views: dict[int, tuple[Region, torch.Tensor]] = {}  # by id: the region that a view was made in
@@ -297,6 +298,7 @@ class Context:
 
     def writes(self, tensor: torch.Tensor) -> None:
         """`tensor` (no stand-in) is about to be written to."""
+        tensor = self.captured(tensor)
         self._check_write(tensor)
         if self._may_be:
             self._check_identity(tensor)
