@@ -27,7 +27,6 @@ class Outcome:
         args: list[Any],
         outside: list[Any],
         writes: list[tuple[int, int]],
-        eager: Outcome | None = None,
     ) -> None:
         self.error = ""
         self.result: Any = None
@@ -42,11 +41,9 @@ class Outcome:
         self.objects += leaves(self.result)
         self.before = self._values()
         self.seen = self._seen()
-        seen = (eager or self).seen
-        tensors = [(o, s) for o, s in zip(self.objects, seen, strict=False) if isinstance(o, torch.Tensor)]
+        tensors = [o for o in self.objects if isinstance(o, torch.Tensor)]
         for which, kind in writes:
-            tensor, layout = tensors[which % len(tensors)]
-            self.written.append(_write(tensor, 0 if layout[-1:] == ("part",) and kind == 2 else kind))
+            self.written.append(_write(tensors[which % len(tensors)], kind))
         self.after = self._values()
 
     def _values(self) -> list[Any]:
@@ -56,17 +53,12 @@ class Outcome:
         """For each object what can be told of it, objects and memories by the place where they first occur."""
         objects: dict[int, int] = {}
         memories: dict[int, int] = {}
-        shown: dict[int, set[int]] = {}
-        for o in self.objects:
-            if isinstance(o, torch.Tensor):
-                shown.setdefault(o.untyped_storage()._cdata, set()).add(id(o))
         found: list[Any] = []
         for i, o in enumerate(self.objects):
             if isinstance(o, torch.Tensor):
                 memory = o.untyped_storage()._cdata
                 first, place = objects.setdefault(id(o), i), memories.setdefault(memory, i)
-                alone = i >= self.first_result and len(shown[memory]) == 1 and place >= self.first_result
-                found.append((type(o).__name__, first, place, o.dtype, tuple(o.shape), o.requires_grad, o.is_leaf, *_layout(o, alone)))
+                found.append((type(o).__name__, first, place, o.dtype, tuple(o.shape), o.requires_grad, o.is_leaf, *_layout(o)))
             elif isinstance(o, (list, dict, tuple)) and not isinstance(o, torch.Size):
                 keys = list(o) if isinstance(o, dict) else len(o)
                 found.append((type(o).__name__, objects.setdefault(id(o), i) if len(o) or isinstance(o, (list, dict)) else i, keys))
@@ -92,19 +84,15 @@ class Outcome:
         return ""
 
 
-def _layout(tensor: torch.Tensor, alone: bool) -> tuple[Any, ...]:
-    """Strides of dims that have more than one place, and offset; of a part of a memory that nothing else shows, none."""
+def _layout(tensor: torch.Tensor) -> tuple[Any, ...]:
+    """Strides of dims that have more than one place, and offset."""
     if tensor.numel() == 0:
         return ()
     strides = tuple(s for n, s in zip(tensor.shape, tensor.stride(), strict=True) if n > 1)
-    if alone and (tensor.storage_offset() or not torch.ops.aten.is_non_overlapping_and_dense(tensor)):
-        return ("part",)
-    return strides, tensor.storage_offset()
+    return strides, tensor.storage_offset(), tensor.untyped_storage().nbytes()
 
 
 def _same(a: Any, b: Any) -> bool:
-    if "part" in (a[-1], b[-1]) and len(a) > 6 and len(b) > 6:
-        return a[:7] == b[:7]
     return a == b or a != a
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import types
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from torch.utils import _pytree as pytree
 
 from ..frontend import Guard as TraceGuard
 from ..frontend import OutputSource, Traced
+from ..frontend.layouts import contiguous
 from ..frontend.structure import Structure
 from ..runtime import Program, Variant
 from ..runtime import dispatch as d
@@ -70,7 +72,8 @@ def variant_of(traced: Traced, request: Request, program: Program, tag: Any) -> 
         else:
             captured.append(d.Captured(spec, tensor=source.tensor))
     identities = 1 + max((c.identity for o in traced.outputs for c in (o, *o.choices)), default=-1)
-    result = _structure(traced.structure, [_result(o, inputs) for o in traced.outputs], identities)
+    results = _Results(traced, inputs, program)
+    result = _structure(traced.structure, [results.of(o) for o in traced.outputs], identities)
     if traced.effects is not None:
         result = d.Call(traced.effects, (result,))
     return Variant(
@@ -141,22 +144,36 @@ def guards_of(guards: list[TraceGuard]) -> list[d.Guard]:
     return found
 
 
-def _result(source: OutputSource, inputs: list[int]) -> d.ResultSpec:
-    if source.number:
-        return d.Call(torch.Tensor.item, (_result(replace(source, number=False), inputs),))
-    if source.identity >= 0:
-        return d.Once(source.identity, _result(replace(source, identity=-1), inputs))
-    if source.kind == "result":
-        return d.Output(source.index)
-    if source.kind == "alias":
-        return d.View(d.Output(source.index), source.size, source.stride, source.offset)
-    if source.kind == "input":
-        return d.WholeTensor(inputs[source.index])
-    if source.kind == "view":
-        return d.View(d.WholeTensor(inputs[source.index]), source.size, source.stride, source.offset)
-    if source.kind == "choice":
-        return d.Choice(source.index, tuple(_result(c, inputs) for c in source.choices))
-    return d.Constant(source.value)
+class _Results:
+    """How the leaves of a result are made of the program's outputs and of the call's tensors (`inputs`, by number)."""
+
+    def __init__(self, traced: Traced, inputs: list[int], program: Program) -> None:
+        self.traced, self.inputs, self.program = traced, inputs, program
+
+    def of(self, source: OutputSource) -> d.ResultSpec:
+        if source.number:
+            return d.Call(torch.Tensor.item, (self.of(replace(source, number=False)),))
+        if source.identity >= 0:
+            return d.Once(source.identity, self.of(replace(source, identity=-1)))
+        if source.kind == "result":
+            return self._new(source.index)
+        if source.kind == "alias":
+            return d.View(d.Output(source.index), source.size, source.stride, source.offset)
+        if source.kind == "input":
+            return d.WholeTensor(self.inputs[source.index])
+        if source.kind == "view":
+            return d.View(d.WholeTensor(self.inputs[source.index]), source.size, source.stride, source.offset)
+        if source.kind == "choice":
+            return d.Choice(source.index, tuple(map(self.of, source.choices)))
+        return d.Constant(source.value)
+
+    def _new(self, index: int) -> d.ResultSpec:
+        """An output; an empty one is torch's own, which can be resized, as where it is `out=` of what follows."""
+        dtype, shape = self.program.outputs[index]
+        if 0 not in shape:
+            return d.Output(index)
+        size, stride = self.traced.geometry.get(index, (shape, ()))
+        return d.Call(partial(torch.empty_strided, size, stride or contiguous(size), dtype=dtype), ())
 
 
 def _structure(structure: Structure, leaves: list[d.ResultSpec], first: int) -> d.ResultSpec:

@@ -7,8 +7,8 @@ views of one graph result, the tensor that made it:
     %v = select(%a, 0, 0)         ->      leaf 0: result 0
     return %a, %v                         leaf 1: as_strided of result 0
 
-A leaf that may be one of several tensors, by what happens at run time, is a choice (choices.py). A part of a new tensor of
-which nothing else is returned gets memory of its own.
+A leaf that is a part of a new tensor is such a view too, also where nothing else shows that tensor: it has eager's strides, and
+is computed without a copy. A leaf that may be one of several tensors, by what happens at run time, is a choice (choices.py).
 """
 
 from __future__ import annotations
@@ -142,6 +142,8 @@ class _Outputs:
                 continue
             if not _is_alone(group) or memory in choices.named or choices.alternatives(memory):
                 bases[memory] = self._base(memory)
+            elif not _is_whole(group[0].value) and _is_whole(memory.meta["val"]) and not shows_computed_place(group[0].node):
+                bases[memory] = self._base(memory)
         for memory, group in groups.items():
             for leaf in group:
                 if alternatives := choices.alternatives(memory):
@@ -226,15 +228,19 @@ class _Outputs:
 
     def _base(self, memory: Node) -> OutputSource:
         """The whole of a new memory, as the tensor that made it."""
-        value = memory.meta["val"]
-        whole = value.untyped_storage().nbytes() == value.numel() * value.element_size()
-        if memory_order(value.shape, value.stride()) is None or value.storage_offset() or not whole:
+        if not _is_whole(memory.meta["val"]):
             raise CaptureError(
                 "results are views of one tensor that has gaps",
                 hint="return copies (.clone())",
                 location=memory.meta.get("location", ""),
             )
         return self.result(memory)
+
+
+def _is_whole(value: torch.Tensor) -> bool:
+    """Whether a tensor is all of its memory, without gaps."""
+    whole = value.untyped_storage().nbytes() == value.numel() * value.element_size()
+    return whole and memory_order(value.shape, value.stride()) is not None
 
 
 def _is_alone(group: list[_Leaf]) -> bool:
