@@ -19,7 +19,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
 from comparing import Outcome
-from programs import Program, generate
+from programs import BREAK, Program, generate
 
 import jic
 
@@ -75,6 +75,8 @@ class Workshop:
 
     def check(self, program: Program, door: str, seed: int) -> str:
         """The difference, unless Dynamo alone makes it too."""
+        if door == "jic":  # a print makes the whole call eager, and breaks Dynamo's graph
+            program = Program(program.arguments, [s for s in program.body if s != BREAK] or ["pass"], program.result)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:

@@ -12,6 +12,8 @@ from typing import Any
 
 import torch
 
+BREAK = 'print(end="")'  # where Dynamo ends a graph
+
 HEADER = """import torch
 import torch.nn.functional as F
 
@@ -159,7 +161,7 @@ class _Generator:
         for _ in range(draw.randint(2, 8)):
             statement = self.statement(2)
             if breaks and draw.random() < 0.3:
-                statement = 'print(end="")'
+                statement = BREAK
             if statement and not self.try_statement(statement, program.body) and draw.random() < 0.01:
                 program.body.append(statement)  # eager raises
                 break

@@ -96,20 +96,26 @@ class Interpreter:
             tracing.context = before
         return result
 
-    def escaping(self, value: Any) -> Any:
-        """A value that leaves interpreted code: lists with segments as plain lists."""
+    def escaping(self, value: Any, made: dict[int, Any] | None = None) -> Any:
+        """A value that leaves interpreted code: lists with segments as plain lists; `made` has those of this value, by id."""
+        made = {} if made is None else made
         if isinstance(value, (Range, Unroll, Wrapped)):
             raise Unsupported("an iterator leaves the compiled function")
-        if type(value) in (list, tuple):
-            items = [self.escaping(v) for v in lists.expanded(value)]
-            return (
-                value
-                if all(a is b for a, b in zip(items, value, strict=False)) and len(items) == len(value)
-                else type(value)(items)
-            )
+        if id(value) in made:
+            return made[id(value)]
+        if type(value) in (list, tuple, Rows):
+            made[id(value)] = value  # where it holds itself
+            items = [self.escaping(v, made) for v in lists.expanded(value)]
+            unchanged = len(items) == len(value) and all(a is b for a, b in zip(items, value, strict=False))
+            if not unchanged or type(value) is Rows:
+                made[id(value)] = tuple(items) if isinstance(value, tuple) else items
+            return made[id(value)]
         if type(value) is dict:
-            items = {k: self.escaping(v) for k, v in value.items()}
-            return value if all(items[k] is v for k, v in value.items()) else items
+            made[id(value)] = value
+            items = {k: self.escaping(v, made) for k, v in value.items()}
+            if any(items[k] is not v for k, v in value.items()):
+                made[id(value)] = items
+            return made[id(value)]
         return value
 
     # ---- calls ----
