@@ -6,6 +6,7 @@ import collections
 import gc
 import sys
 import threading
+import types
 import weakref
 
 import pytest
@@ -15,9 +16,10 @@ from conftest import launch
 from jic.runtime.dispatch import (
     Call,
     Captured,
+    Check,
     Constant,
     Dispatcher,
-    Guard,
+    Group,
     Ignored,
     MappingResult,
     MappingSpec,
@@ -313,16 +315,28 @@ def test_guards(increment):
     class Thing:
         mode = "a"
 
-    thing, state = Thing(), [0]
-    guards = [
-        Guard("item_is", settings, "n", settings["n"]),
-        Guard("item_equals", settings, "scale", 1.5),
-        Guard("item_absent", settings, "extra"),
-        Guard("cell_is", cell, None, cell.cell_contents),
-        Guard("attribute_is", thing, "mode", Thing.mode),
-        Guard("call_is", lambda: state[0], None, 0),
+    thing, number, items, stored = Thing(), [0], [1, 2.5], types.SimpleNamespace(size=2)
+
+    def helper(x=(1, 2)):
+        return x
+
+    parts = (helper.__code__, helper.__defaults__, helper.__kwdefaults__)
+    state = [
+        Group(
+            "dict",
+            settings,
+            None,
+            (Check("is", "n", settings["n"]), Check("equals", "scale", 1.5), Check("absent", "extra")),
+        ),
+        Group("cell", cell, None, (Check("is", None, cell.cell_contents),)),
+        Group("type", Thing, None, (Check("equals", "mode", "a"), Check("absent", "speed"))),
+        Group("class", thing, Thing),
+        Group("sequence", items, 2, (Check("equals", 1, 2.5),)),
+        Group("function", helper, parts),
+        Group("attribute", stored, None, (Check("equals", "size", 2),)),
+        Group("call", lambda: number[0], None, (Check("equals", None, 0),)),
     ]
-    f = dispatcher(Variant((SPEC,), guards=guards, program=increment, inputs=(0,), result=Output(0)))
+    f = dispatcher(Variant((SPEC,), state=state, program=increment, inputs=(0,), result=Output(0)))
 
     def hit():
         return f(X) is not MISS
@@ -341,12 +355,33 @@ def test_guards(increment):
     cell.cell_contents = [1]
     assert not hit()
     cell.cell_contents = content
-    thing.mode = "b"
+    assert hit()
+    Thing.mode = "b"
     assert not hit()
-    del thing.mode
-    state[0] = 1
+    Thing.mode = "a"
+    assert hit()
+    Thing.speed = 1
     assert not hit()
-    state[0] = 0
+    del Thing.speed
+    thing.__class__ = type("Other", (), {})
+    assert not hit()
+    thing.__class__ = Thing
+    items[1] = 2.0
+    assert not hit()
+    items[:] = [3, 5.0 / 2]
+    assert hit()
+    items.append(1)
+    assert not hit()
+    items.pop()
+    helper.__defaults__ = (3,)
+    assert not hit()
+    helper.__defaults__ = parts[1]
+    stored.size = 3
+    assert not hit()
+    stored.size = 2
+    number[0] = 1
+    assert not hit()
+    number[0] = 0
     assert hit()
     del settings["n"]
     assert not hit()
@@ -358,9 +393,12 @@ def test_captured_tensors_are_read_anew(make_program):
     module = torch.nn.Module()
     module.w = torch.nn.Parameter(torch.randn(4, 6), requires_grad=False)
     fixed = torch.nn.Parameter(torch.randn(4, 6), requires_grad=False)
-    for captured in (Captured(SPEC, container=module._parameters, key="w"), Captured(SPEC, tensor=fixed)):
+    for captured in (Captured(SPEC), Captured(SPEC, tensor=fixed)):
         weight = module.w if captured.tensor is None else fixed
-        f = dispatcher(Variant((SPEC,), captured=[captured], program=program, inputs=(0, 1), result=Output(0)))
+        state = [Group("dict", module._parameters, None, (Check("tensor", "w", 0),))] if captured.tensor is None else []
+        f = dispatcher(
+            Variant((SPEC,), state=state, captured=[captured], program=program, inputs=(0, 1), result=Output(0))
+        )
         torch.testing.assert_close(f(X), X + weight)
         weight.data = torch.randn(4, 6)
         torch.testing.assert_close(f(X), X + weight)
@@ -372,7 +410,8 @@ def test_captured_tensors_are_read_anew(make_program):
     f = dispatcher(
         Variant(
             (SPEC,),
-            captured=[Captured(SPEC, container=module._parameters, key="w")],
+            state=[Group("dict", module._parameters, None, (Check("tensor", "w", 0),))],
+            captured=[Captured(SPEC)],
             program=program,
             inputs=(0, 1),
             result=Output(0),
@@ -428,9 +467,11 @@ def test_order_of_variants():
 
 def test_a_callable_may_drop_its_own_variant():
     f = Dispatcher(missing)
-    f.add(Variant((), callable=lambda: f.clear(), guards=[Guard("call_is", lambda: None, None, None)]))
+    f.add(
+        Variant((), callable=lambda: f.clear(), state=[Group("call", lambda: None, None, (Check("is", None, None),))])
+    )
     assert f() is None and f.variants == []
-    f.add(Variant((), callable=lambda: 1, guards=[Guard("call_is", f.clear, None, None)]))
+    f.add(Variant((), callable=lambda: 1, state=[Group("call", f.clear, None, (Check("is", None, None),))]))
     assert f() == 1
 
 
@@ -456,7 +497,7 @@ def test_bad_variants(increment):
         Variant((TensorSpec(torch.float64, (4, 6), (6, 1)),), program=increment, inputs=(0,)),
         Variant((SPEC,), program=increment, inputs=(0, 0)),
         Variant((TensorSpec(torch.float32, (4, 6), (6, -1)),), program=increment, inputs=(0,)),
-        Variant((SPEC,), callable=lambda x: x, guards=[Guard("item_is", [], 0, 0)]),
+        Variant((SPEC,), callable=lambda x: x, state=[Group("dict", [], None, (Check("is", 0, 0),))]),
     ):
         with pytest.raises((ValueError, TypeError, IndexError)):
             f.add(bad)

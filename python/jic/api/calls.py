@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch.utils import _pytree as pytree
 
-from ..frontend import Guard as TraceGuard
-from ..frontend import OutputSource, Traced
+from ..frontend import Guard, OutputSource, Traced
 from ..frontend.layouts import contiguous
+from ..frontend.reads import how
 from ..frontend.structure import Structure
 from ..runtime import Program, Variant
 from ..runtime import dispatch as d
@@ -58,19 +58,18 @@ def variant_of(traced: Traced, request: Request, program: Program, tag: Any) -> 
         ValueError: an argument that no variant can match.
     """
     numbers, count = tensor_numbers(request.args, request.kwargs)
-    captured: list[d.Captured] = []
+    state, captured = state_of(traced.guards, needs_grad=False)
+    captured_numbers = {id(c.source): i for i, c in enumerate(captured)}
     inputs: list[int] = []
     for source in traced.inputs:
         if source.kind == "argument":
             inputs.append(numbers[source.index])
             continue
         assert source.tensor is not None
-        inputs.append(count + len(captured))
-        spec = replace(d.TensorSpec.of(source.tensor), requires_grad=False)
-        if source.container is not None:
-            captured.append(d.Captured(spec, container=source.container, key=source.key))
-        else:
-            captured.append(d.Captured(spec, tensor=source.tensor))
+        if id(source.tensor) not in captured_numbers:  # it was found in no place that could be read again
+            captured_numbers[id(source.tensor)] = len(captured)
+            captured.append(_captured(source.tensor, needs_grad=False, fixed=True))
+        inputs.append(count + captured_numbers[id(source.tensor)])
     identities = 1 + max((c.identity for o in traced.outputs for c in (o, *o.choices)), default=-1)
     results = _Results(traced, inputs, program)
     result = _structure(traced.structure, [results.of(o) for o in traced.outputs], identities)
@@ -79,7 +78,7 @@ def variant_of(traced: Traced, request: Request, program: Program, tag: Any) -> 
     return Variant(
         arguments=tuple(_without_grad(a) for a in request.arguments()),
         keywords={k: _without_grad(a) for k, a in request.keywords().items()},
-        guards=guards_of(traced.guards),
+        state=state,
         captured=captured,
         program=program,
         inputs=inputs,
@@ -104,17 +103,19 @@ def _without_grad(spec: d.ArgumentSpec) -> d.ArgumentSpec:
 
 
 def callable_variant(
-    function: Callable[..., Any], request: Request, guards: list[TraceGuard], grad: Any, tag: Any
+    function: Callable[..., Any], request: Request, guards: list[Guard], grad: Any, tag: Any
 ) -> Variant:
     """The variant that answers calls like this one by a Python function.
 
     Raises:
         ValueError: an argument that no variant can match.
     """
+    state, captured = state_of(guards, needs_grad=True)
     return Variant(
         arguments=request.arguments(),
         keywords=request.keywords(),
-        guards=guards_of(guards),
+        state=state,
+        captured=captured,
         callable=function,
         grad=grad,
         tag=tag,
@@ -131,17 +132,36 @@ def tensor_numbers(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[dict[
     return numbers, len(numbers)
 
 
-def guards_of(guards: list[TraceGuard]) -> list[d.Guard]:
-    """The trace's guards and those on the state of torch that every trace depends on."""
-    found = [
-        d.Guard("cell_is", g.container, None, g.expected)
-        if g.key is None
-        else d.Guard("item_is", g.container, g.key, g.expected)
-        for g in guards
-    ]
-    found.append(d.Guard("call_is", torch._C._is_any_autocast_enabled, None, torch._C._is_any_autocast_enabled()))
-    found.append(d.Guard("call_is", torch.get_default_dtype, None, torch.get_default_dtype()))
-    return found
+def state_of(guards: list[Guard], needs_grad: bool) -> tuple[list[d.Group], list[d.Captured]]:
+    """What must hold around a call, and the tensors that are read there."""
+    captured: list[d.Captured] = []
+    numbers: dict[int, int] = {}
+
+    def check(guard: Guard, key: Any, value: Any) -> d.Check:
+        kind = how(guard, value)
+        if kind != "tensor":
+            return d.Check(kind, key, None if kind == "absent" else value)
+        if id(value) not in numbers:
+            numbers[id(value)] = len(captured)
+            captured.append(_captured(value, needs_grad))
+        return d.Check(kind, key, numbers[id(value)])
+
+    groups = [d.Group("call", function, None, (d.Check("equals", None, function()),)) for function in _SETTINGS]
+    for guard in guards:
+        checks = tuple(check(guard, key, value) for key, value in guard.values.items())
+        groups.append(d.Group(guard.kind, guard.container, guard.detail, checks))
+    return groups, captured
+
+
+# What every trace depends on.
+_SETTINGS = (torch._C._is_any_autocast_enabled, torch.get_default_dtype, torch._C._len_torch_function_stack)
+
+
+def _captured(tensor: torch.Tensor, needs_grad: bool, fixed: bool = False) -> d.Captured:
+    spec = d.TensorSpec.of(tensor)
+    if not needs_grad:
+        spec = replace(spec, requires_grad=False)
+    return d.Captured(spec, tensor if fixed else None, source=tensor)
 
 
 class _Results:

@@ -122,9 +122,7 @@ class Differentiable:
     def _tensor(source: Any, leaves: list[Any]) -> torch.Tensor:
         if source.kind == "argument":
             return leaves[source.index]
-        if isinstance(source.container, dict):
-            return source.container[source.key]
-        return source.container.cell_contents if source.container is not None else source.tensor
+        return source.fetch(leaves)
 
     def differentiable(self, needed: tuple[bool, ...]) -> list[bool]:
         """For each result of the program if it requires a gradient, as eager's does."""

@@ -37,14 +37,7 @@ def prepare(owner: CompiledFunction, entry: Entry, request: calls.Request) -> Ca
 
     def run(*call_args: Any, **call_kwargs: Any) -> Any:
         leaves = pytree.tree_leaves((call_args, call_kwargs))
-        tensors = [
-            leaves[s.index]
-            if s.kind == "argument"
-            else s.container[s.key]
-            if isinstance(s.container, dict)
-            else s.tensor
-            for s in traced.inputs
-        ]
+        tensors = [s.fetch(leaves) for s in traced.inputs]
         if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors):
             return request.fn(*call_args, **call_kwargs)
         return result_of(traced, program.run(tensors), tensors, call_args, call_kwargs)

@@ -1,189 +1,124 @@
-"""What a trace read besides its arguments: where captured tensors live, and the Python values it depended on.
+"""What a trace read of the state around the call: one `Guard` for each object that it looked at.
 
-A guard is `container[key] is expected` (a dict) or `cell.cell_contents is expected`. Values compare by identity, which
-is stricter than equality and cheap to check. Reached are the modules under the callable, and the globals, closure cells
-and keyword defaults of the Python functions it names, followed through functions and modules outside torch and the
-standard library. Not covered: elements of lists and dicts, attributes of imported modules, and attributes of classes.
+The runtime checks the same (runtime/state.py); here it is plain Python, for what happens while tracing and for tests.
 """
 
 from __future__ import annotations
 
-import functools
-import sys
 import types
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
-from .locations import is_users
+Kind = Literal["dict", "type", "sequence", "cell", "class", "function", "attribute", "call"]
 
-Container = dict[str, Any] | types.CellType
 
-_SCALARS = (int, float, bool, str, bytes, type(None), tuple, torch.dtype, torch.device)
-_MAX_ATTRIBUTES = 200  # of a plain object; larger ones are data rather than configuration
+class _Absent:
+    """The value where there is none."""
+
+    def __repr__(self) -> str:
+        return "<absent>"
+
+
+ABSENT = _Absent()
+_SCALARS = (int, float, bool, complex, str, bytes, type(None), torch.device, range)
 
 
 @dataclass(frozen=True, eq=False)
 class Guard:
-    """Holds while `container[key] is expected`; for a cell `key` is None and the cell's contents are compared."""
+    """Holds while what was read of `container` is what it was.
 
-    container: Container
-    key: str | None
-    expected: Any
-    name: str
+    kind:
+        `dict`: `container[key]`, for each `key` of `values`. With `detail` True these are all keys, in this order.
+        `type`: what a look-up along a class's bases finds.
+        `sequence`: items of a list by index, or those of a set or deque in order; `detail` is the length, or None.
+        `cell`: its contents (key None). `class`: `type(container)` is `detail`.
+        `function`: its code, defaults and keyword defaults are those of the tuple `detail`.
+        `attribute`: `getattr(container, key)`. `call`: `container()` (key None).
+
+    Numbers, strings and tuples of them compare by type and value, anything else by identity. A tensor is no condition: it
+    is fetched from here at each call, but for `attribute`.
+    """
+
+    kind: Kind
+    container: Any
+    detail: Any
+    values: dict[Any, Any]
+
+    def current(self, key: Any) -> Any:
+        """What is there now."""
+        match self.kind:
+            case "dict":
+                return dict.get(self.container, key, ABSENT)
+            case "type":
+                return looked_up(self.container, key)
+            case "sequence":
+                items = list(self.container)
+                return items[key] if -len(items) <= key < len(items) else ABSENT
+            case "cell":
+                return contents(self.container)
+            case "attribute":
+                return getattr(self.container, key, ABSENT)
+        return self.container()
+
+    def changed(self) -> list[Any]:
+        """The keys at which something else is now; [None] if the object as a whole is another."""
+        match self.kind:
+            case "class":
+                return [] if type(self.container) is self.detail else [None]
+            case "function":
+                return [] if all(map(_is, function_parts(self.container), self.detail)) else [None]
+            case "dict" if self.detail is True and list(self.container) != list(self.values):
+                return [None]
+            case "sequence" if self.detail is not None and len(self.container) != self.detail:
+                return [None]
+        fetched = self.kind not in ("attribute", "call")
+        return [key for key, value in self.values.items() if not unchanged(value, self.current(key), fetched)]
 
     def holds(self) -> bool:
-        if isinstance(self.container, dict):
-            return self.container.get(self.key, _MISSING) is self.expected  # type: ignore[arg-type]
-        return self.container.cell_contents is self.expected
+        return not self.changed()
 
 
-_MISSING = object()
+def _is(a: Any, b: Any) -> bool:
+    return a is b
 
 
-@dataclass(frozen=True, eq=False)
-class Home:
-    """Where a captured tensor lives: `container[key]`, or the contents of a cell (`key` None)."""
-
-    name: str
-    container: Container
-    key: str | None
+def contents(cell: types.CellType) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return ABSENT
 
 
-class Surroundings:
-    """The guards of a callable and the homes of the tensors it can reach, by `id` of the tensor."""
+def function_parts(function: types.FunctionType) -> tuple[Any, ...]:
+    return function.__code__, function.__defaults__, function.__kwdefaults__
 
-    def __init__(self, fn: Callable[..., Any]) -> None:
-        self.guards: list[Guard] = []
-        self.homes: dict[int, Home] = {}
-        self.tensors: dict[int, torch.Tensor] = {}  # the tensors of `homes`
-        self._seen: set[int] = set()
-        self._keep: list[Any] = []  # visited objects stay alive, so that ids stay unique
-        self._root(fn)
 
-    def _root(self, fn: Any) -> None:
-        if isinstance(fn, functools.partial):
-            self._root(fn.func)
-            for i, value in enumerate(fn.args):
-                self._value(value, f"partial.args[{i}]")
-            for key, value in fn.keywords.items():
-                self._entry(fn.keywords, key, value, f"partial.{key}")
-        elif isinstance(fn, types.MethodType):
-            self._value(fn.__self__, "self")
-            self._value(fn.__func__, fn.__func__.__name__)
-        else:
-            self._value(fn, "" if isinstance(fn, torch.nn.Module) else getattr(fn, "__name__", "fn"))
+def looked_up(class_: type, name: str) -> Any:
+    """What Python finds for `name` along the bases of `class_`, as it is stored; or ABSENT."""
+    for base in type.__dict__["__mro__"].__get__(class_):
+        found = type.__dict__["__dict__"].__get__(base)
+        if name in found:
+            return found[name]
+    return ABSENT
 
-    def _first_visit(self, value: Any) -> bool:
-        if id(value) in self._seen:
-            return False
-        self._seen.add(id(value))
-        self._keep.append(value)
+
+def by_value(value: Any) -> bool:
+    """Whether `value` may be replaced by an equal one."""
+    if isinstance(value, tuple):
+        return type(value) in (tuple, torch.Size) and all(map(by_value, value))
+    return type(value) in _SCALARS
+
+
+def unchanged(before: Any, now: Any, fetched: bool = True) -> bool:
+    """Whether `now` does in place of `before`; any tensor does for one that is `fetched`."""
+    if before is now:
         return True
-
-    def _entry(self, container: Container, key: str | None, value: Any, name: str) -> None:
-        """One variable: note where a tensor lives, guard anything else that the trace may have specialised on."""
-        if isinstance(value, torch.Tensor):
-            self.homes.setdefault(id(value), Home(name, container, key))
-            self.tensors.setdefault(id(value), value)
-            return
-        if isinstance(value, types.ModuleType):
-            return
-        self.guards.append(Guard(container, key, value, name))
-        self._value(value, name)
-
-    def _value(self, value: Any, name: str) -> None:
-        if isinstance(value, torch.nn.Module):
-            if self._first_visit(value):
-                self._module(value, name)
-        elif isinstance(value, types.FunctionType):
-            if self._first_visit(value):
-                self._function(value, name)
-        elif isinstance(value, types.MethodType):
-            self._value(value.__self__, name)
-            self._value(value.__func__, name)
-        elif not isinstance(value, (*_SCALARS, type, torch.Tensor, list, dict, set)) and hasattr(value, "__dict__"):
-            self._object(value, name)
-
-    def _module(self, module: torch.nn.Module, name: str) -> None:
-        prefix = f"{name}." if name else ""
-        fields = module.__dict__
-        for group in ("_parameters", "_buffers"):
-            for key, tensor in fields[group].items():
-                # A tensor is fetched and checked at each call; only an absent one needs a guard.
-                self._entry(fields[group], key, tensor, prefix + key)
-        for key, child in fields["_modules"].items():
-            self._entry(fields["_modules"], key, child, prefix + key)
-        for key, value in fields.items():
-            if key == "training" or not key.startswith("_"):
-                self._attribute(fields, key, value, prefix + key)
-        for method in _user_functions(type(module)):
-            self._value(method, method.__name__)
-
-    def _attribute(self, fields: dict[str, Any], key: str, value: Any, name: str) -> None:
-        if isinstance(value, (*_SCALARS, torch.Tensor, torch.nn.Module, types.FunctionType, types.MethodType)):
-            self._entry(fields, key, value, name)
-        elif not isinstance(value, (list, dict, set, type)):
-            self.guards.append(Guard(fields, key, value, name))
-            self._value(value, name)
-
-    def _object(self, value: Any, name: str) -> None:
-        """A plain object, such as a model's configuration: its scalar and tensor attributes."""
-        fields = getattr(value, "__dict__", None)
-        if type(fields) is not dict or len(fields) > _MAX_ATTRIBUTES or _is_library(type(value).__module__):
-            return
-        if not self._first_visit(value):
-            return
-        for key, attribute in fields.items():
-            if isinstance(attribute, (*_SCALARS, torch.Tensor, torch.nn.Module)):
-                self._entry(fields, key, attribute, f"{name}.{key}")
-        for method in _user_functions(type(value)):
-            self._value(method, method.__name__)
-
-    def _function(self, function: types.FunctionType, name: str) -> None:
-        if not is_users(function.__code__.co_filename):
-            return
-        variables = function.__globals__
-        for key in sorted(_global_names(function.__code__)):
-            if key in variables:
-                value = variables[key]
-                if isinstance(value, (*_SCALARS, torch.Tensor, torch.nn.Module, types.FunctionType)):
-                    self._entry(variables, key, value, key)
-                elif not isinstance(value, (type, types.ModuleType, types.BuiltinFunctionType)):
-                    self._value(value, key)
-        for key, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
-            try:
-                value = cell.cell_contents
-            except ValueError:  # an empty cell
-                continue
-            self._entry(cell, None, value, key)
-        for key, value in (function.__kwdefaults__ or {}).items():
-            self._entry(function.__kwdefaults__, key, value, f"{name}.{key}")
-
-
-def _global_names(code: types.CodeType) -> set[str]:
-    names = set(code.co_names)
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            names |= _global_names(constant)
-    return names
-
-
-@functools.lru_cache(maxsize=1024)
-def _user_functions(class_: type) -> tuple[types.FunctionType, ...]:
-    """The methods that `class_` and its bases outside torch define."""
-    return tuple(
-        value
-        for base in class_.__mro__
-        if not _is_library(base.__module__)
-        for value in vars(base).values()
-        if isinstance(value, types.FunctionType)
-    )
-
-
-@functools.lru_cache(maxsize=4096)
-def _is_library(module: str) -> bool:
-    root = module.partition(".")[0]
-    return root in ("torch", "builtins", "jic") or root in sys.stdlib_module_names and root != "__main__"
+    if isinstance(before, torch.Tensor):
+        return fetched and isinstance(now, torch.Tensor)
+    if type(before) is not type(now) or not by_value(before):
+        return False
+    if isinstance(before, tuple):
+        return len(before) == len(now) and all(map(unchanged, before, now))
+    return repr(before) == repr(now) if isinstance(before, (float, complex)) else before == now

@@ -33,11 +33,13 @@ from .control.interpreter import Interpreter
 from .control.scalar import Scalar
 from .fingerprint import fingerprint_of
 from .grad_mode import GradMode
-from .guards import Surroundings
+from .guards import Guard
 from .metadata import show_views
 from .mutation import Mutation, remove_mutations
 from .outputs import classify_outputs, make_dense
 from .outside import outside_containers
+from .reach import Reach, hints
+from .reads import Reads, StateMoved, tensors_of
 from .recording import Recorder
 from .strided import use_real_strides
 from .structure import Structure, containers_of, structure_of, tuple_of
@@ -64,15 +66,14 @@ def trace(fn: Callable[..., Any], args: tuple[Any, ...] = (), kwargs: dict[str, 
     """
     leaves, in_spec = pytree.tree_flatten((tuple(args), dict(kwargs or {})))
     check_arguments(leaves, locations.of_function(fn))
-    surroundings = Surroundings(fn)
-    call = _Call(fn, leaves, in_spec, surroundings)
+    call = _Call(fn, leaves, in_spec)
     try:
         with ONE_AT_A_TIME:
-            graph = _run(call)
+            graph, guards = _settled(call)
     except CaptureError as error:
         error.notes = call.notes
         raise
-    inputs, reasons = _inputs(call, surroundings)
+    inputs, reasons = _inputs(call, guards)
     reasons += [Reason(*note) for note in call.notes]
     show_views(graph)
     outputs, geometry = classify_outputs(graph, call.result_leaves, call.numbers, call.inputs)
@@ -82,7 +83,7 @@ def trace(fn: Callable[..., Any], args: tuple[Any, ...] = (), kwargs: dict[str, 
     _normalise(graph, inputs, outputs, mutations)
     pairs = [(m.input, m.result) for m in mutations]
     key = fingerprint_of(graph, [(o.kind, o.index, o.size, o.stride, o.offset) for o in outputs], pairs)
-    return Traced(graph, inputs, outputs, geometry, call.structure, pairs, surroundings.guards, key, reasons, call.effects)
+    return Traced(graph, inputs, outputs, geometry, call.structure, pairs, guards, key, reasons, call.effects)
 
 
 def traced_of(graph: GraphModule, names: list[str]) -> Traced:
@@ -110,11 +111,11 @@ def traced_of(graph: GraphModule, names: list[str]) -> Traced:
 class _Call:
     """The call as a function of its tensor leaves, which remembers the structure of the result."""
 
-    def __init__(
-        self, fn: Callable[..., Any], leaves: list[Any], in_spec: pytree.TreeSpec, around: Surroundings
-    ) -> None:
+    def __init__(self, fn: Callable[..., Any], leaves: list[Any], in_spec: pytree.TreeSpec) -> None:
         self.fn, self.leaves, self.in_spec = fn, leaves, in_spec
-        self.captured = list(around.tensors.values())
+        self.names = hints(fn)  # tensors that it may use, with their names
+        self.captured = [tensor for tensor, _ in self.names.values()]
+        self.reads = Reads()
         self.unknown: list[torch.Tensor] = []
         self.positions = [i for i, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor)]
         self.result_leaves: list[Any] = []
@@ -179,11 +180,26 @@ class _Call:
 
     def _call(self, interpreter: Interpreter, args: Any, kwargs: Any) -> Any:
         """The result; with effects, the result and the values that they need."""
+        self.reads = interpreter.context.outer.reads
         if not self.interprets:
+            Reach(self.reads).visit(self.fn)
             return self.fn(*args, **kwargs)
+        interpreter.context.outer.takes((args, kwargs))
         result = interpreter.run(self.fn, args, kwargs)
         self.effects, values = effects.of(interpreter.context)
         return result if self.effects is None else (result, *values)
+
+
+def _settled(call: _Call) -> tuple[GraphModule, list[Guard]]:
+    """The graph and the guards, which hold when this returns."""
+    for last in (False, False, True):  # what is filled once, as a cache, is filled then
+        graph = _run(call)
+        try:
+            return graph, call.reads.finish()
+        except StateMoved:
+            if last:
+                raise
+    raise AssertionError
 
 
 def _run(call: _Call) -> GraphModule:
@@ -303,21 +319,20 @@ def _explain(error: Exception, failed_at: str) -> CaptureError:
     )
 
 
-def _inputs(call: _Call, around: Surroundings) -> tuple[list[InputSource], list[Reason]]:
+def _inputs(call: _Call, guards: list[Guard]) -> tuple[list[InputSource], list[Reason]]:
     """The sources of all inputs, arguments first."""
     sources = [
         InputSource("argument", name, index=i) for name, i in zip(_leaf_names(call), call.positions, strict=True)
     ]
-    reasons: list[Reason] = []
+    homes: dict[int, tuple[Guard, Any]] = {}
+    for tensor, guard, key in tensors_of(guards):
+        if guard.kind not in ("attribute", "call"):
+            homes.setdefault(id(tensor), (guard, key))
     for tensor in call.captured:
-        home = around.homes.get(id(tensor))
-        name = home.name if home else f"captured{len(sources)}"
-        if home is None:
-            why = "a captured tensor was found in no module, global or closure: replacing it will not be noticed"
-            reasons.append(Reason(name, why))
-        container, key = (home.container, home.key) if home else (None, None)
-        sources.append(InputSource("captured", name, tensor=tensor, container=container, key=key))
-    return sources, reasons
+        guard, key = homes.get(id(tensor), (None, None))
+        name = call.names[id(tensor)][1] if id(tensor) in call.names else f"captured{len(sources)}"
+        sources.append(InputSource("captured", name, tensor=tensor, guard=guard, key=key))
+    return sources, []
 
 
 def _leaf_names(call: _Call) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -9,7 +10,7 @@ import torch
 from torch.fx import GraphModule
 
 from .control import effects
-from .guards import Container, Guard
+from .guards import Guard
 from .structure import Structure
 
 
@@ -26,17 +27,22 @@ class Reason:
 class InputSource:
     """Where an input of the graph comes from.
 
-    An `argument` is leaf number `index` of the flattened `(args, kwargs)`. A `captured` tensor is `tensor`; if
-    `container` is given it lives at `container[key]` (a dict), or is the contents of a cell (`key` is None), and must
-    be fetched from there at each call, because the user may replace it.
+    An `argument` is leaf number `index` of the flattened `(args, kwargs)`. A `captured` tensor is `tensor`; if `guard` is
+    given it was read there under `key`, and must be fetched from there at each call, because the user may replace it.
     """
 
     kind: Literal["argument", "captured"]
     name: str
     index: int = -1
     tensor: torch.Tensor | None = None
-    container: Container | None = None
-    key: str | None = None
+    guard: Guard | None = None
+    key: Any = None
+
+    def fetch(self, leaves: Sequence[Any]) -> Any:
+        """The tensor in a call whose arguments have these leaves."""
+        if self.kind == "argument":
+            return leaves[self.index]
+        return self.tensor if self.guard is None else self.guard.current(self.key)
 
 
 @dataclass(frozen=True)
@@ -91,7 +97,7 @@ class Traced:
             the graph result's; mutations' results are not named.
         structure: the containers that hold them.
         mutations: `(input, result)` pairs: copy graph result `result` into input `input` after the call.
-        guards: Python values the trace depended on.
+        guards: what the trace read of the state around the call.
         fingerprint: equal for graphs that may share a compiled artifact.
         reasons: remarks for `explain`.
         effects: what else the call does, given the whole of what `structure` describes; it returns the callable's result.

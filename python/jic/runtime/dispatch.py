@@ -1,13 +1,12 @@
 """What a compiled callable's hot path looks for and does: the Python side of the native dispatcher.
 
-A `Dispatcher` holds variants. A call takes the first whose argument specs, guards and captured tensors all match; the
+A `Dispatcher` holds variants. A call takes the first whose argument specs, state and captured tensors all match; the
 most recently used stands first. When none matches, or a torch dispatch mode is active, `miss(args, kwargs)` gives the
 result.
 """
 
 from __future__ import annotations
 
-import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
@@ -17,16 +16,18 @@ import torch
 
 from .native_module import native, type_code
 from .program import Program
+from .state import Check, Group
 
 __all__ = [
     "ArgumentSpec",
     "Call",
     "Captured",
+    "Check",
     "Choice",
     "Constant",
     "Container",
     "Dispatcher",
-    "Guard",
+    "Group",
     "Ignored",
     "MappingResult",
     "MappingSpec",
@@ -140,39 +141,15 @@ def spec_of(value: Any) -> ArgumentSpec:
 
 
 @dataclass(frozen=True, eq=False)
-class Guard:
-    """A condition on state outside the arguments.
-
-    kind:
-        `item_is`: `container[key] is expected`, container a dict.
-        `item_equals`: the same type and equal. `item_absent`: no such key.
-        `cell_is`: `container.cell_contents is expected`.
-        `attribute_is`: `getattr(container, key) is expected`.
-        `call_is`: `container()` gives the same type and value as `expected`.
-    """
-
-    kind: Literal["item_is", "item_equals", "item_absent", "cell_is", "attribute_is", "call_is"]
-    container: Any
-    key: Any = None
-    expected: Any = None
-
-
-@dataclass(frozen=True, eq=False)
 class Captured:
-    """A tensor that the callable reads besides its arguments.
+    """A tensor that the callable reads besides its arguments: `tensor`, or what the state's checks of its number fetch.
 
-    It is fetched at each call from `container[key]` (a dict) or from the cell `container`, or is always `tensor`; its
-    memory is asked for at each call in either case.
+    `source` is the tensor that was there when the variant was made; the dispatcher does not look at it.
     """
 
     spec: TensorSpec
     tensor: torch.Tensor | None = None
-    container: dict[Any, Any] | types.CellType | None = None
-    key: Any = None
-
-    def __post_init__(self) -> None:
-        if (self.tensor is None) == (self.container is None):
-            raise ValueError("a captured tensor is given either itself or by its container")
+    source: Any = None
 
 
 # Results.
@@ -266,7 +243,7 @@ class Variant:
 
     Attributes:
         arguments, keywords: what the call must look like; a keyword's position in the call does not matter.
-        guards, captured: what must hold besides, and the tensors read besides.
+        state, captured: what must hold besides, and the tensors read besides.
         program: what runs, with `inputs` (numbers of the call's tensors) as its inputs. Inputs that are not contiguous
             are copied first.
         callable: what is called with the call's own arguments instead of a program.
@@ -284,7 +261,7 @@ class Variant:
 
     arguments: tuple[ArgumentSpec, ...] = ()
     keywords: Mapping[str, ArgumentSpec] = field(default_factory=dict)
-    guards: Sequence[Guard] = ()
+    state: Sequence[Group] = ()
     captured: Sequence[Captured] = ()
     program: Program | None = None
     callable: Callable[..., Any] | None = None
@@ -324,10 +301,8 @@ class Variant:
         return {
             "arguments": tuple(_argument(a) for a in self.arguments),
             "keywords": tuple((k, _argument(a)) for k, a in self.keywords.items()),
-            "guards": tuple((g.kind, g.container, g.key, g.expected) for g in self.guards),
-            "captured": tuple(
-                (c.tensor if c.container is None else c.container, c.key, c.spec.native()) for c in self.captured
-            ),
+            "state": tuple(g.native() for g in self.state),
+            "captured": tuple((c.tensor, c.spec.native()) for c in self.captured),
             "program": None if self.program is None else self.program.native,
             "callable": self.callable,
             "bail": self.bail,

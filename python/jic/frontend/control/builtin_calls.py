@@ -96,6 +96,7 @@ def _reversed(interpreter: Interpreter, items: Any) -> Any:
 def _len(interpreter: Interpreter, value: Any) -> Any:
     if lists.has_segment(value):
         return lists.length(value)
+    interpreter.context.outer.length(value)
     return value.length if isinstance(value, Range) else len(value)
 
 
@@ -111,6 +112,8 @@ def _float(interpreter: Interpreter, *args: Any) -> Any:
 
 @_handles(bool)
 def _bool(interpreter: Interpreter, *args: Any) -> Any:
+    for value in args:
+        interpreter.context.outer.length(value)
     return to_bool(args[0]) if len(args) == 1 and is_run_time(args[0]) else bool(*map(plain, args))
 
 
@@ -123,6 +126,7 @@ def _item(interpreter: Interpreter, tensor: torch.Tensor) -> Any:
 
 @_handles(isinstance)
 def _isinstance(interpreter: Interpreter, value: Any, classes: Any) -> bool:
+    interpreter.context.outer.type_of(value)
     if isinstance(value, Scalar):
         return issubclass(value.kind, classes)
     if isinstance(value, (Range, Unroll, Wrapped)):
@@ -134,6 +138,7 @@ def _isinstance(interpreter: Interpreter, value: Any, classes: Any) -> bool:
 def _type(interpreter: Interpreter, *args: Any) -> Any:
     if len(args) == 1 and isinstance(args[0], Scalar):
         return args[0].kind
+    interpreter.context.outer.type_of(args[0])
     found = type(*args)
     return torch.Tensor if len(args) == 1 and found is FakeTensor else found
 

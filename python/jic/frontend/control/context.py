@@ -14,6 +14,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 from . import markers  # noqa: F401  (defines the ops)
 from .errors import Again, Unsupported
 from .journal import Journal, Place
+from .outer import Outer
 from .scalar import Scalar, to_bool
 from .values import Maybe, Poison, tensors_of
 
@@ -79,6 +80,7 @@ class Context:
 
     def __init__(self, location: Callable[[], str], stand_in: Callable[[Any], Any]) -> None:
         self.journal = Journal()
+        self.outer = Outer(self.journal, self.is_created)
         self.regions: list[Region] = []
         self.location = location
         self.variables: Callable[[], Iterable[tuple[Place, Any]]] = lambda: ()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from . import indexing, lists
+from . import indexing, lists, state_calls
 from .branches import select
 from .errors import NotInterpretable, Unsupported
 from .frame import Frame
@@ -94,6 +94,7 @@ class Expressions:
             return to_bool(value)
         if lists.has_segment(value):
             return lists.length(value) > 0
+        self.context.outer.length(value)
         return bool(value)
 
     def _test_all(self, nodes: list[ast.expr], conjunction: bool) -> Any:
@@ -130,7 +131,10 @@ class Expressions:
     # ---- operators ----
 
     def _BinOp(self, node: ast.BinOp) -> Any:
-        return binary(BINARY, node.op, self.value(node.left), self.value(node.right))
+        left, right = self.value(node.left), self.value(node.right)
+        for value in (left, right):
+            self.context.outer.argument(value)
+        return binary(BINARY, node.op, left, right)
 
     def _UnaryOp(self, node: ast.UnaryOp) -> Any:
         if isinstance(node.op, ast.Not):
@@ -169,6 +173,8 @@ class Expressions:
         return from_(0, left)
 
     def _compare(self, op: ast.cmpop, left: Any, right: Any) -> Any:
+        for value in (left, right):
+            self.context.outer.argument(value)
         if isinstance(op, (ast.In, ast.NotIn)):
             found = self._contains(left, plain(right))
             if isinstance(op, ast.In):
@@ -229,6 +235,7 @@ class Expressions:
             if keyword.arg is not None:
                 kwargs[keyword.arg] = value
             else:
+                self.context.outer.whole(value)
                 kwargs.update(value)
         self.frame.line = node.lineno
         return self.interpreter.call(function, args, kwargs, self.frame)
@@ -257,7 +264,9 @@ class Expressions:
         found: dict[Any, Any] = {}
         for key, value in zip(node.keys, node.values, strict=True):
             if key is None:
-                found.update(self.value(value))
+                merged = self.value(value)
+                self.context.outer.whole(merged)
+                found.update(merged)
             else:
                 found[self.value(key)] = self.value(value)
         return self.context.created(found)
@@ -268,6 +277,7 @@ class Expressions:
     def _FormattedValue(self, node: ast.FormattedValue) -> Any:
         value = plain(self.value(node.value))
         _no_text(value)
+        self.context.outer.argument(value)
         value = {115: str, 114: repr, 97: ascii}.get(node.conversion, lambda v: v)(value)
         return format(value, self.value(node.format_spec) if node.format_spec is not None else "")
 
@@ -333,6 +343,7 @@ class Expressions:
 
 def subscript(interpreter: Interpreter, owner: Any, index: Any) -> Any:
     """`owner[index]`."""
+    state_calls.reads_item(interpreter, owner, index)
     if isinstance(owner, torch.Tensor):
         index = indexing.normal(index)
         if indexing.has_scalar(index):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import builtins
 import types
 from typing import Any
 
+from ..guards import ABSENT
 from .context import Context
 from .errors import Unsupported
 from .journal import UNDEFINED, Place
@@ -59,12 +59,12 @@ class Frame:
         if self.outer is not None:
             return self.outer.load(name)
         if name in self.cells:
+            self.context.outer.cell(self.cells[name])
             return Place("cell", self.cells[name]).read()
         if name in self._locals:
             return UNDEFINED
-        if name in self.function.__globals__:
-            return self.function.__globals__[name]
-        return getattr(builtins, name, UNDEFINED)
+        value = self.context.outer.global_variable(self.function.__globals__, name)
+        return UNDEFINED if value is ABSENT else value
 
     def place(self, name: str) -> Place:
         """Where an assignment to `name` goes.

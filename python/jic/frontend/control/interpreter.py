@@ -17,7 +17,8 @@ from typing import Any
 import torch
 
 from .. import locations
-from . import builtin_calls, library, lists, source
+from . import builtin_calls, library, lists, source, state_calls
+from .attributes import Attributes
 from .context import Context
 from .errors import Again, NotInterpretable, Unsupported
 from .expressions import plain
@@ -36,8 +37,14 @@ _DICT_CHANGES = frozenset({"update", "pop", "popitem", "clear", "setdefault"})
 _SET_CHANGES = frozenset(
     {"add", "discard", "remove", "pop", "clear", "update", "difference_update", "intersection_update"}
 )
-# Modules of torch's whose `forward` only calls other modules.
-_CONTAINERS = (torch.nn.Sequential,)
+# Modules of torch's whose methods look at their own entries only.
+CONTAINERS = (
+    torch.nn.ModuleList,
+    torch.nn.ModuleDict,
+    torch.nn.ParameterList,
+    torch.nn.ParameterDict,
+    torch.nn.Sequential,
+)
 
 
 class Interpreter:
@@ -54,6 +61,9 @@ class Interpreter:
         self.notes: list[tuple[str, str, str]] = []
         self.failed_at = ""  # where the function raised
         self._statements: dict[int, Statements] = {}
+        self.attributes = Attributes(self)
+        self.attribute = self.attributes.load
+        self.plain = plain
 
     def location(self) -> str:
         """The user's line that is being interpreted."""
@@ -121,7 +131,7 @@ class Interpreter:
     # ---- calls ----
 
     def call(self, function: Any, args: list[Any], kwargs: dict[str, Any], caller: Frame | None) -> Any:
-        handler = builtin_calls.find(function)
+        handler = state_calls.find(function, args) or builtin_calls.find(function)
         if handler is not None:
             return handler(self, *args, **kwargs)
         function = library.find(function) or function
@@ -147,7 +157,15 @@ class Interpreter:
         return self._native(function, args, kwargs)
 
     def _native(self, function: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
+        for value in (*args, *kwargs.values()):
+            self.context.outer.argument(value)
         return function(*map(self._given, args), **{k: self._given(v) for k, v in kwargs.items()})
+
+    def _unseen(self, function: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
+        """The result of user's code that is not interpreted: it may read all that it reaches."""
+        for value in (function, getattr(function, "__wrapped__", None), *args, *kwargs.values()):
+            self.context.outer.everything(value)
+        return self._native(function, args, kwargs)
 
     def _given(self, value: Any) -> Any:
         """An argument of a function that is not interpreted."""
@@ -155,14 +173,18 @@ class Interpreter:
 
     def _function(self, function: types.FunctionType, args: list[Any], kwargs: dict[str, Any]) -> Any:
         if not locations.is_users(function.__code__.co_filename) and not library.is_interpreted(function):
-            self._check_effects(getattr(function, "__wrapped__", None))  # as with contextlib.contextmanager
-            return self._native(function, args, kwargs)
+            wrapped = getattr(function, "__wrapped__", None)  # as with contextlib.contextmanager
+            self._check_effects(wrapped)
+            method = bool(args) and isinstance(args[0], torch.nn.Module)
+            if wrapped is None and not (method and not isinstance(args[0], CONTAINERS)):
+                return self._native(function, args, kwargs)
+            return self._unseen(function, args, kwargs)
         try:
             node = source.syntax_of(function.__code__)
         except NotInterpretable as error:
             self._check_effects(function)
             self._note_left(function, str(error))
-            return self._native(function, args, kwargs)
+            return self._unseen(function, args, kwargs)
         if len(self.frames) >= _DEPTH:
             raise Unsupported(
                 f"calls nest deeper than {_DEPTH}",
@@ -173,6 +195,7 @@ class Interpreter:
                 f"{function.__name__} calls itself under a condition that is only known at run time",
                 hint="write it as a loop",
             )
+        self.context.outer.function(function)
         frame = Frame(self.context, function)
         self._bind(frame, function, args, kwargs)
         mark = self.context.journal.mark, self.context.mark()
@@ -182,7 +205,7 @@ class Interpreter:
             self._note_left(function, str(error))
         self.context.journal.undo(mark[0])
         self.context.erase(mark[1])
-        return self._native(function, args, kwargs)
+        return self._unseen(function, args, kwargs)
 
     def _interpret(self, frame: Frame, node: source.FunctionNode) -> Any:
         statements = self.statements(frame)
@@ -279,28 +302,35 @@ class Interpreter:
         return super(frame.cells["__class__"].cell_contents, frame.load(first))
 
     def _module(self, module: torch.nn.Module, args: list[Any], kwargs: dict[str, Any], caller: Frame | None) -> Any:
-        compiled = getattr(module, "compiled", None)
+        compiled = module.__dict__.get("compiled")
         if compiled is not None and hasattr(type(compiled), "interpreted"):
             return self.call(compiled.fn, args, kwargs, caller)
-        if type(module).__call__ is not torch.nn.Module.__call__ or _has_hooks(module):
-            return self._native(module, args, kwargs)
+        outer = self.context.outer
+        for hooks in _hooks(module):
+            if outer.has(module):
+                outer.whole(hooks)
+            if hooks:
+                return self._unseen(module, args, kwargs)
+        if outer.class_attribute(type(module), "__call__") is not torch.nn.Module.__call__:
+            return self._unseen(module, args, kwargs)
         layer = library.find_module(module)
         if layer is not None and args and isinstance(args[0], torch.Tensor):
             return self.call(layer, [module, *args], kwargs, caller)
-        forward = module.forward
-        code = getattr(getattr(forward, "__func__", None), "__code__", None)
-        if code is None or not (locations.is_users(code.co_filename) or type(module) in _CONTAINERS):
-            return self._native(module, args, kwargs)
-        if type(module) in _CONTAINERS:
+        forward = self.attribute(module, "forward")
+        code = getattr(getattr(forward, "__func__", forward), "__code__", None)
+        if type(module) is torch.nn.Sequential and code is torch.nn.Sequential.forward.__code__:
             value = args[0]
-            for child in module.children():
+            for child in self.iterate(self.attribute(module, "_modules").values()):
                 value = self.call(child, [value], {}, caller)
             return value
+        if code is None or not locations.is_users(code.co_filename):
+            return self._unseen(module, args, kwargs)
         return self.call(forward, args, kwargs, caller)
 
     # ---- methods of containers, which change them ----
 
     def _method(self, function: Any, owner: Any, name: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
+        self.context.outer.method(owner, name, args)
         if isinstance(owner, torch.Tensor):
             if name == "item":
                 return from_tensor(owner)
@@ -371,6 +401,11 @@ class Interpreter:
                 f"a {type(owner).__name__} is changed in control flow that is compiled", hint="use a list or dict"
             )
 
+    def set_attribute(self, owner: Any, name: str, value: Any) -> None:
+        """`object.__setattr__(owner, name, value)`, until the trace ends."""
+        self.changes_attribute(owner, name)
+        self.context.journal.write(Place("attr", owner, name), value)
+
     def changes_attribute(self, owner: Any, name: str) -> None:
         """An attribute is about to be assigned."""
         if isinstance(owner, (type, types.ModuleType)) or not hasattr(owner, "__dict__"):
@@ -384,6 +419,7 @@ class Interpreter:
 
     def iterate(self, value: Any) -> Iterator[Any]:
         """The items of `value`, one by one."""
+        self.context.outer.whole(value)
         if isinstance(value, Segment):
             return iter(value.expand())
         if lists.has_segment(value):
@@ -396,34 +432,9 @@ class Interpreter:
             raise TypeError(f"'{value.kind.__name__}' object is not iterable")
         return iter(value)
 
-    def attribute(self, owner: Any, name: str) -> Any:
-        if isinstance(owner, Scalar):
-            if name in ("real", "numerator") and owner.kind is not float:
-                return owner
-            if name == "is_integer":
-                return owner.is_integer
-            raise Unsupported(f"the attribute {name} of a Python {owner.kind.__name__} that is only known at run time")
-        if isinstance(owner, Range) and name in ("start", "stop", "step"):
-            return getattr(owner, name)
-        if isinstance(owner, dict) or not self._is_users_property(owner, name):
-            return self.context.defined(getattr(plain(owner) if type(owner) is tuple else owner, name), name)
-        return self.call(inspect.getattr_static(type(owner), name).fget, [owner], {}, None)
 
-    @staticmethod
-    def _is_users_property(owner: Any, name: str) -> bool:
-        found = inspect.getattr_static(type(owner), name, None) if not isinstance(owner, torch.Tensor) else None
-        return (
-            isinstance(found, property)
-            and isinstance(found.fget, types.FunctionType)
-            and locations.is_users(found.fget.__code__.co_filename)
-        )
-
-
-def _has_hooks(module: torch.nn.Module) -> bool:
-    import torch.nn.modules.module as m
-
-    groups = (
-        module._backward_hooks, module._backward_pre_hooks, module._forward_hooks, module._forward_pre_hooks,
-        m._global_backward_hooks, m._global_backward_pre_hooks, m._global_forward_hooks, m._global_forward_pre_hooks,
-    )  # fmt: skip
-    return any(groups)
+def _hooks(module: torch.nn.Module) -> Iterator[dict[int, Any]]:
+    """The registries of hooks that a call of `module` looks at."""
+    for name in ("_backward_hooks", "_backward_pre_hooks", "_forward_hooks", "_forward_pre_hooks"):
+        yield getattr(module, name)
+        yield getattr(torch.nn.modules.module, f"_global{name}")

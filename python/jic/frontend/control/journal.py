@@ -6,6 +6,7 @@ writes of interpreted code go through `Journal.write`.
 
 from __future__ import annotations
 
+import collections
 import contextlib
 from dataclasses import dataclass, field
 from typing import Any
@@ -130,14 +131,20 @@ class Journal:
     """The writes so far, oldest first, as (place, the value before)."""
 
     entries: list[tuple[Place, Any]] = field(default_factory=list)
+    _written: collections.Counter[Place] = field(default_factory=collections.Counter)
 
     def write(self, place: Place, value: Any) -> None:
-        self.entries.append((place, place.read()))
+        self.note(place)
         place.store(value)
 
     def note(self, place: Place) -> None:
         """`place` is about to be changed by somebody else."""
         self.entries.append((place, place.read()))
+        self._written[place] += 1
+
+    def is_written(self, place: Place) -> bool:
+        """Whether there is a write of `place` that was not taken back."""
+        return self._written[place] > 0
 
     @property
     def mark(self) -> int:
@@ -147,6 +154,7 @@ class Journal:
         """Take back every write since `mark`."""
         while len(self.entries) > mark:
             place, before = self.entries.pop()
+            self._written[place] -= 1
             place.store(before)
 
     def changes(self, mark: int) -> dict[Place, Any]:

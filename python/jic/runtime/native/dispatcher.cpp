@@ -10,6 +10,7 @@
 #include "pool.h"
 #include "program.h"
 #include "spec.h"
+#include "state.h"
 #include "strided_copy.h"
 #include "torch_api.h"
 
@@ -151,12 +152,8 @@ struct Variant {
   std::vector<TensorSpec> tensors;  // arguments', then captured ones
   std::vector<ArgumentSpec> arguments, keyword_arguments;
   std::vector<PyObject *> keywords;
-  std::vector<Guard> guards;
-  struct Captured {
-    PyObject *source;  // the dict or cell to fetch the tensor from at each call, or the tensor itself
-    PyObject *key;
-  };
-  std::vector<Captured> captured;
+  std::unique_ptr<State> state;
+  std::vector<PyObject *> captured;  // the tensor itself; null if the state says where it is
   PyObject *callable = nullptr;  // instead of a program
   PyObject *bail = nullptr;      // when the program gives up
   Program *program = nullptr;
@@ -202,10 +199,10 @@ Variant::Variant(PyObject *d) {
   });
   first_captured = int(tensors.size());
   each(field(d, "captured"), [&](PyObject *c) {
-    captured.push_back({references.keep(part(c, 0)), references.keep(part(c, 1))});
-    tensors.emplace_back(part(c, 2));
+    captured.push_back(part(c, 0) == Py_None ? nullptr : references.keep(part(c, 0)));
+    tensors.emplace_back(part(c, 1));
   });
-  each(field(d, "guards"), [&](PyObject *g) { guards.emplace_back(g, references); });
+  state = std::make_unique<State>(field(d, "state"), captured.size(), references);
   tag = references.keep(field(d, "tag"));
   std::string grad = text_of(field(d, "grad"));
   needs_grad = grad == "required";
@@ -268,16 +265,14 @@ bool Variant::matches(PyObject *const *args, size_t count, PyObject *names, Foun
     }
     ok = at < given && keyword_arguments[k].matches(args[count + at], tensors, found);
   }
-  for (size_t g = 0; ok && g < guards.size(); ++g) ok = guards[g].holds();
+  if (ok) {
+    auto **fetched = found.objects + first_captured;
+    std::copy(captured.begin(), captured.end(), fetched);
+    ok = state->holds(fetched);
+  }
   for (size_t c = 0; ok && c < captured.size(); ++c) {
     int index = first_captured + int(c);
-    PyObject *tensor = captured[c].source;
-    if (PyDict_Check(tensor)) {
-      tensor = PyDict_GetItemWithError(tensor, captured[c].key);
-      if (!tensor) PyErr_Clear();
-    } else if (PyCell_Check(tensor)) {
-      tensor = PyCell_GET(tensor);
-    }
+    PyObject *tensor = found.objects[index];
     ok = tensor && tensor_matches(tensor, tensors[index], index, found);
   }
   found.grad = grad;

@@ -105,6 +105,12 @@ bool same_value(PyObject *a, PyObject *b) {
     Py_complex x = PyComplex_AsCComplex(a), y = PyComplex_AsCComplex(b);
     return std::memcmp(&x, &y, sizeof x) == 0;
   }
+  if (PyTuple_Check(a)) {
+    if (PyTuple_GET_SIZE(a) != PyTuple_GET_SIZE(b)) return false;
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(a); ++i)
+      if (!same_value(PyTuple_GET_ITEM(a, i), PyTuple_GET_ITEM(b, i))) return false;
+    return true;
+  }
   int equal = PyObject_RichCompareBool(a, b, Py_EQ);
   if (equal < 0) PyErr_Clear();
   return equal == 1;
@@ -172,71 +178,6 @@ bool ArgumentSpec::matches(PyObject *x, const std::vector<TensorSpec> &tensors, 
         if (!same_value(key, keys[i]) || !items[i].matches(item, tensors, found)) return false;
       }
       return size_t(PyDict_GET_SIZE(x)) == items.size();
-    }
-  }
-  return false;
-}
-
-Guard::Guard(PyObject *d, References &references) {
-  std::string name = text_of(part(d, 0));
-  container = references.keep(part(d, 1));
-  key = references.keep(part(d, 2));
-  expected = references.keep(part(d, 3));
-  if (name == "item_is")
-    kind = item_is;
-  else if (name == "item_equals")
-    kind = item_equals;
-  else if (name == "item_absent")
-    kind = item_absent;
-  else if (name == "cell_is")
-    kind = cell_is;
-  else if (name == "attribute_is")
-    kind = attribute_is;
-  else if (name == "call_is")
-    kind = call_is;
-  else
-    throw SpecError("unknown guard '" + name + "'");
-  bool needs_dict = kind == item_is || kind == item_equals || kind == item_absent;
-  if (needs_dict && !PyDict_Check(container)) throw SpecError("an item guard needs a dict");
-  if (kind == cell_is && !PyCell_Check(container)) throw SpecError("a cell guard needs a cell");
-  if (kind == call_is && !PyCallable_Check(container)) throw SpecError("a call guard needs a callable");
-}
-
-bool Guard::holds() const {
-  switch (kind) {
-    case item_is:
-    case item_equals:
-    case item_absent: {
-      PyObject *item = PyDict_GetItemWithError(container, key);
-      if (!item) {
-        bool error = PyErr_Occurred() != nullptr;
-        PyErr_Clear();
-        return kind == item_absent && !error;
-      }
-      if (kind == item_absent) return false;
-      if (kind == item_is) return item == expected;
-      Py_INCREF(item);
-      bool same = same_value(item, expected);
-      Py_DECREF(item);
-      return same;
-    }
-    case cell_is: return PyCell_GET(container) == expected;
-    case attribute_is: {
-      PyObject *value = PyObject_GetAttr(container, key);
-      if (!value) PyErr_Clear();
-      bool same = value == expected;
-      Py_XDECREF(value);
-      return same;
-    }
-    case call_is: {
-      PyObject *value = PyObject_CallNoArgs(container);
-      if (!value) {
-        PyErr_Clear();
-        return false;
-      }
-      bool same = same_value(value, expected);
-      Py_DECREF(value);
-      return same;
     }
   }
   return false;

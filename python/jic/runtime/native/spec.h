@@ -78,17 +78,7 @@ struct ArgumentSpec {
 // Whether `x` is a torch.Tensor or Parameter (no subclass) that `spec` describes; fills `found` at `index`.
 bool tensor_matches(PyObject *x, const TensorSpec &spec, int index, Found &found);
 
-
-struct Guard {
-  enum Kind { item_is, item_equals, item_absent, cell_is, attribute_is, call_is } kind;
-  PyObject *container, *key, *expected;
-
-  // (kind, container, key, expected) with None where a kind has no such part.
-  Guard(PyObject *description, References &references);
-  bool holds() const;
-};
-
-// Whether `a` is the Python value `b`: the same type, and equal (floats bit for bit).
+// Whether `a` is the Python value `b`: the same type, and equal (floats bit for bit, the items of tuples likewise).
 bool same_value(PyObject *a, PyObject *b);
 
 const char *text_of(PyObject *o);

@@ -1,0 +1,187 @@
+"""Reads of objects that were there before the call: each is noted as something that the result depends on.
+
+What interpreted code made itself, and what it has already overwritten, is no such object any more.
+"""
+
+from __future__ import annotations
+
+import builtins
+import collections
+import gc
+import types
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from ..guards import ABSENT, looked_up
+from ..reach import Reach
+from ..reads import Reads
+from .journal import Journal, Place
+
+_DICT_METHODS = frozenset({"get", "__getitem__", "__contains__"})
+_ONLY_CHANGES = frozenset({"append", "extend", "add", "clear", "update"})
+_WHOLE = frozenset({"items", "values", "keys", "copy", "__iter__", "__len__", "__eq__", "__or__", "__reversed__"})
+CONTAINERS = (list, dict, set, collections.deque)
+
+
+class Outer:
+    """One trace's reads of outer objects.
+
+    Attributes:
+        reads: what was noted.
+        given: ids of the containers that hold the call's arguments, which the signature describes.
+    """
+
+    def __init__(self, journal: Journal, is_created: Callable[[Any], bool]) -> None:
+        self.reads = Reads()
+        self.given: dict[int, Any] = {}
+        self._journal, self._is_created = journal, is_created
+
+    def takes(self, arguments: Any) -> None:
+        """The containers in `arguments` are the call's own."""
+        if isinstance(arguments, (tuple, list, dict)):
+            self.given[id(arguments)] = arguments
+            for item in arguments.values() if isinstance(arguments, dict) else arguments:
+                self.takes(item)
+
+    def has(self, value: Any) -> bool:
+        """Whether `value` was there before the call, apart from its arguments."""
+        return id(value) not in self.given and not self._is_created(value)
+
+    def _written(self, kind: str, owner: Any, key: Any = None) -> bool:
+        return self._journal.is_written(Place(kind, owner, key))
+
+    # ---- variables ----
+
+    def global_variable(self, namespace: dict[str, Any], name: str) -> Any:
+        """The value of a global or builtin name, or ABSENT."""
+        own = str(namespace.get("__name__", "")).partition(".")[0] == "jic"
+        if not (own or self._written("item", namespace, name)):
+            self.reads.item(namespace, name)
+        if name in namespace:
+            return namespace[name]
+        scope = namespace.get("__builtins__", builtins)
+        scope = vars(scope) if isinstance(scope, types.ModuleType) else scope
+        if not own and type(scope) is dict:
+            self.reads.item(scope, name)
+        return scope.get(name, ABSENT)
+
+    def cell(self, cell: types.CellType) -> None:
+        if self.has(cell) and not self._written("cell", cell):
+            self.reads.cell(cell)
+
+    # ---- containers ----
+
+    def item(self, owner: Any, key: Any) -> None:
+        """`owner[key]` is about to be read."""
+        if isinstance(owner, torch.nn.Module):
+            self.entries(owner)
+        if not isinstance(owner, (list, dict)) or not self.has(owner):
+            return
+        if isinstance(owner, dict):
+            if not (self._written("item", owner, key) or self._written("dict", owner)):
+                self.reads.item(owner, key)
+        elif not self._written("list", owner):
+            if isinstance(key, int):
+                self.reads.element(owner, key)
+            else:
+                self.reads.elements(owner)
+
+    def whole(self, owner: Any) -> None:
+        """All that a container holds is about to be read, but not what is inside its items."""
+        if isinstance(owner, (types.MappingProxyType, *_VIEWS)):
+            owner = _underlying(owner)
+        if isinstance(owner, torch.nn.Module):
+            self.entries(owner)
+        if not isinstance(owner, CONTAINERS) or not self.has(owner):
+            return
+        if isinstance(owner, dict):
+            if not self._written("dict", owner):
+                self.reads.items(owner)
+        elif not self._written("set" if isinstance(owner, set) else "list", owner):
+            self.reads.elements(owner)
+
+    def entries(self, module: torch.nn.Module) -> None:
+        """All parameters, buffers and submodules that `module` itself has are about to be read."""
+        if self.has(module):
+            for name in ("_parameters", "_buffers", "_modules"):
+                self.reads.items(module.__dict__[name])
+
+    def length(self, owner: Any) -> None:
+        if type(owner) is list and self.has(owner) and not self._written("list", owner):
+            self.reads.length(owner)
+        else:
+            self.whole(owner)
+
+    def method(self, owner: Any, name: str, args: list[Any]) -> None:
+        """A method of a builtin container is about to be called."""
+        if isinstance(owner, dict) and name in _DICT_METHODS and args:
+            self.item(owner, args[0])
+        elif (
+            isinstance(owner, CONTAINERS) and name not in _ONLY_CHANGES and (name in _WHOLE or type(owner) is not dict)
+        ):
+            self.whole(owner)
+
+    # ---- what code that is not interpreted can reach ----
+
+    def argument(self, value: Any) -> None:
+        """`value` is handed to code of Python's or torch's, which may read containers."""
+        if isinstance(value, torch.nn.Module):
+            self.entries(value)
+        elif isinstance(value, (*_VIEWS, types.MappingProxyType)):
+            self.argument(_underlying(value))
+        elif isinstance(value, (tuple, *CONTAINERS)):
+            Reach(self.reads, self.has, objects=False).visit(value)
+
+    def everything(self, value: Any) -> None:
+        """Code that is not interpreted may read all that it reaches from `value`."""
+        Reach(self.reads, self.has).visit(value)
+
+    # ---- objects ----
+
+    def type_of(self, value: Any) -> None:
+        """The class of `value` matters."""
+        if self.has(value) and _is_open(type(value)):
+            self.reads.type_of(value)
+
+    def class_attribute(self, class_: type, name: str) -> Any:
+        """What a look-up along the bases of `class_` finds, or ABSENT."""
+        found = looked_up(class_, name)
+        if _is_open(class_) and self.has(class_) and not self._written("attr", class_, name):
+            self.reads.class_attribute(class_, name, found)
+        return found
+
+    def field(self, owner: Any, fields: dict[str, Any], name: str) -> Any:
+        """`fields[name]` of the attributes `fields` that `owner` stores, or ABSENT."""
+        if self.has(owner) and not self._written("attr", owner, name):
+            self.reads.item(fields, name)
+        return fields.get(name, ABSENT)
+
+    def attribute(self, owner: Any, name: str) -> Any:
+        """An attribute that is stored in neither a dict nor the class."""
+        value = getattr(owner, name)
+        if self.has(owner) and not self._written("attr", owner, name):
+            self.reads.attribute(owner, name, value)
+        return value
+
+    def function(self, function: types.FunctionType) -> None:
+        """The function is about to be called."""
+        if self.has(function):
+            self.reads.function(function)
+            if function.__kwdefaults__:
+                self.reads.items(function.__kwdefaults__)
+
+
+_VIEWS = (type({}.keys()), type({}.values()), type({}.items()))
+
+
+def _underlying(view: Any) -> Any:
+    """The dict that a view or a proxy shows."""
+    mapping = view if isinstance(view, types.MappingProxyType) else view.mapping
+    return next((r for r in gc.get_referents(mapping) if isinstance(r, dict)), None)
+
+
+def _is_open(class_: type) -> bool:
+    """Whether attributes of the class can be assigned: not of classes written in C."""
+    return bool(class_.__flags__ & (1 << 9)) and not class_.__flags__ & (1 << 8)

@@ -1,0 +1,173 @@
+"""Collects what a trace reads of the state around the call, as guards."""
+
+from __future__ import annotations
+
+import os
+import types
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch._subclasses.fake_tensor import FakeTensor
+
+from ..errors import CaptureError
+from .guards import ABSENT, Guard, Kind, by_value, contents, function_parts
+
+_LIMIT = 1 << 17  # values that one trace may depend on
+_TRACERS = (os.path.dirname(os.path.dirname(__file__)) + os.sep, os.path.dirname(torch.fx.__file__) + os.sep)
+_KEYS = (int, float, bool, complex, str, bytes, type(None), type, torch.dtype, torch.device, types.FunctionType)
+
+
+class StateMoved(CaptureError):
+    """What was read while tracing has changed since: a cache was filled, or another thread is at work."""
+
+
+class Reads:
+    """The first value of everything that was read, by object."""
+
+    def __init__(self) -> None:
+        self._guards: dict[tuple[str, int], Guard] = {}  # a guard holds its object, so that ids stay unique
+        self._count = 0
+
+    def _guard(self, kind: Kind, container: Any, detail: Any = None) -> Guard:
+        key = (kind, id(container))
+        found = self._guards.get(key)
+        if found is None:
+            found = self._guards[key] = Guard(kind, container, detail, {})
+        elif detail is not None and found.detail is None:
+            found = self._guards[key] = Guard(kind, container, detail, found.values)
+        return found
+
+    def _note(self, guard: Guard, key: Any, value: Any) -> None:
+        if key in guard.values:
+            return
+        self._count += 1
+        if self._count > _LIMIT:
+            raise CaptureError(
+                f"the call reads more than {_LIMIT} Python values of the state around it", hint="keep data in tensors"
+            )
+        guard.values[key] = value
+
+    # ---- dicts ----
+
+    def item(self, container: dict[Any, Any], key: Any) -> None:
+        """`container[key]` is read, or that there is none."""
+        if not is_plain_key(key):
+            raise CaptureError(
+                f"an item of a dict is read under a {type(key).__name__}, which may compare as it likes",
+                hint="use strings, numbers or tuples of them as keys",
+            )
+        guard = self._guard("dict", container)
+        if guard.detail is not True:
+            self._note(guard, key, dict.get(container, key, ABSENT))
+
+    def items(self, container: dict[Any, Any]) -> None:
+        """All of it is read: keys, their order, values."""
+        guard = self._guard("dict", container)
+        if guard.detail is True:
+            return
+        guard = self._guards["dict", id(container)] = Guard("dict", container, True, {})
+        for key in list(container):
+            value = dict.__getitem__(container, key)
+            if not is_plain_key(key):
+                raise CaptureError(f"a dict is read that has a {type(key).__name__} as key")
+            self._note(guard, key, value)
+
+    # ---- lists, sets, deques ----
+
+    def element(self, container: Any, index: int) -> None:
+        """`container[index]` of a list is read, or that it has none."""
+        there = -len(container) <= index < len(container)
+        self._note(self._guard("sequence", container), index, container[index] if there else ABSENT)
+
+    def length(self, container: Any) -> None:
+        self._guard("sequence", container, len(container))
+
+    def elements(self, container: Any) -> None:
+        """All of it is read."""
+        guard = self._guard("sequence", container, len(container))
+        for index, value in enumerate(list(container)):
+            self._note(guard, index, value)
+
+    # ---- other objects ----
+
+    def class_attribute(self, class_: type, name: str, value: Any) -> None:
+        """A look-up of `name` along the bases of `class_` found `value`, or ABSENT."""
+        self._note(self._guard("type", class_), name, value)
+
+    def type_of(self, value: Any) -> None:
+        self._guard("class", value, type(value))
+
+    def function(self, function: types.FunctionType) -> None:
+        self._guard("function", function, function_parts(function))
+
+    def cell(self, cell: types.CellType) -> None:
+        self._note(self._guard("cell", cell), None, contents(cell))
+
+    def attribute(self, owner: Any, name: str, value: Any) -> None:
+        """An attribute that is stored in neither a dict nor the class."""
+        self._note(self._guard("attribute", owner), name, value)
+
+    def call(self, function: Any, value: Any) -> None:
+        """`function()` gave `value`, and tells of a state."""
+        self._note(self._guard("call", function), None, value)
+
+    # ---- the end of the trace ----
+
+    def finish(self) -> list[Guard]:
+        """The guards.
+
+        Raises:
+            StateMoved: some do not hold any more.
+        """
+        found = []
+        for guard in self._guards.values():
+            # Objects that the trace made itself need no guard.
+            if any(isinstance(value, FakeTensor) for value in guard.values.values()):
+                continue
+            _as_outside_a_trace(guard)
+            changed = guard.changed()
+            if changed:
+                raise StateMoved(
+                    f"{_text(guard, changed[0])} changes while the function is traced",
+                    hint="do not change in another thread, or in code that jic does not see, what the function reads",
+                )
+            found.append(guard)
+        return found
+
+
+def is_plain_key(key: Any) -> bool:
+    """Whether a look-up of `key` runs no code of the user's."""
+    if isinstance(key, tuple):
+        return type(key) is tuple and all(map(is_plain_key, key))
+    return type(key) in _KEYS or type(key).__hash__ is object.__hash__ and type(key).__eq__ is object.__eq__
+
+
+def tensors_of(guards: list[Guard]) -> Iterator[tuple[torch.Tensor, Guard, Any]]:
+    """The tensors that the guards fetch, with where each is."""
+    for guard in guards:
+        for key, value in guard.values.items():
+            if isinstance(value, torch.Tensor):
+                yield value, guard, key
+
+
+def how(guard: Guard, value: Any) -> str:
+    """How the runtime compares with `value`."""
+    if value is ABSENT:
+        return "absent"
+    if isinstance(value, torch.Tensor):
+        return "is" if guard.kind in ("attribute", "call") else "tensor"
+    return "equals" if by_value(value) else "is"
+
+
+def _as_outside_a_trace(guard: Guard) -> None:
+    """A trace puts functions of its own and of torch.fx into torch's namespaces and `Module`; what is there otherwise counts."""
+    for key, value in guard.values.items():
+        if isinstance(value, types.FunctionType) and value.__code__.co_filename.startswith(_TRACERS):
+            guard.values[key] = guard.current(key)
+
+
+def _text(guard: Guard, key: Any) -> str:
+    if guard.kind in ("dict", "type", "attribute") and key is not None:
+        return f"{key!r} of a {type(guard.container).__name__}"
+    return f"a {type(guard.container).__name__}"

@@ -1,0 +1,80 @@
+// What a call reads besides its arguments, and whether it still is what it was.
+#pragma once
+
+#include <Python.h>
+
+#include <vector>
+
+#include "spec.h"
+#include "versions.h"
+
+namespace jic {
+
+// One value in a container.
+struct Check {
+  // `is`: this object. `equals`: the same type and value. `absent`: nothing is there. `tensor`: a captured tensor, which is fetched.
+  enum How { is, equals, absent, tensor } how;
+  PyObject *key = nullptr;       // of a dict, a type or an attribute
+  Py_ssize_t index = 0;          // in a sequence
+  PyObject *expected = nullptr;  // of `is` and `equals`
+  int number = -1;               // of `tensor`: which captured tensor it is
+  PyObject *fetched = nullptr;   // borrowed: what was there when the container was last looked at
+
+  bool accepts(PyObject *value);  // null: nothing is there
+};
+
+// Checks of one container.
+class Group {
+ public:
+  // (kind, container, detail, ((how, key, expected), …)): see jic.runtime.state.
+  Group(PyObject *description, References &references);
+  bool holds();  // compares
+  bool is_dict() const { return kind_ == dict && !unordered_; }
+  bool is_type() const { return kind_ == type; }
+  PyObject *container() const { return container_; }
+  // Whether `holds` runs no Python code, and makes no objects, so that the garbage collector runs none either.
+  bool is_quiet() const { return kind_ != attribute && kind_ != call && (kind_ != sequence || PyList_CheckExact(container_)); }
+
+  std::vector<Check> checks;
+  bool has_tensors = false;
+
+ private:
+  enum Kind { dict, type, sequence, cell, class_, function, attribute, call } kind_;
+  PyObject *container_, *detail_;
+  bool unordered_ = false;  // a dict whose order can change without a new version
+
+  bool dict_holds();
+  bool whole_dict_holds();
+  bool type_holds();
+  bool sequence_holds();
+};
+
+// All that one variant reads. Values are compared only in containers that changed since they were last compared.
+class State {
+ public:
+  State(PyObject *groups, size_t captured, References &references);
+  // If all checks hold, fills `captured` with the captured tensors that are found in containers (borrowed).
+  bool holds(PyObject **captured);
+
+ private:
+  struct Dict {
+    DictVersion version;
+    uint64_t seen;  // the version at which all checks held
+    size_t group;
+  };
+  struct Type {
+    PyTypeObject *type;
+    uint64_t seen;
+    size_t group;
+  };
+  bool dicts_hold();
+
+  std::vector<Group> groups_;
+  std::vector<Dict> dicts_;
+  std::vector<Type> types_;
+  std::vector<size_t> others_;
+  bool quiet_ = true;
+  std::vector<std::pair<int, const Check *>> tensors_;  // captured tensor → where it is found
+};
+
+}  // namespace jic

@@ -1,0 +1,67 @@
+#include "versions.h"
+
+#include <unordered_map>
+
+namespace jic {
+
+#if PY_VERSION_HEX < 0x030C0000
+
+DictVersion::DictVersion(PyObject *dict) : dict_(dict) {}
+DictVersion::~DictVersion() = default;
+
+#else
+
+namespace {
+
+struct Watched {
+  uint64_t stamp = 1;
+  size_t users = 0;
+};
+
+// Under the GIL. The addresses of values stay while others come and go.
+std::unordered_map<PyObject *, Watched> &watched() {
+  static auto *map = new std::unordered_map<PyObject *, Watched>;  // outlives every dict
+  return *map;
+}
+
+int on_change(PyDict_WatchEvent, PyObject *dict, PyObject *, PyObject *) {
+  auto found = watched().find(dict);
+  if (found != watched().end()) ++found->second.stamp;
+  return 0;
+}
+
+int watcher() {
+  static int id = [] {
+    int made = PyDict_AddWatcher(on_change);
+    if (made < 0) PyErr_Clear();  // all are taken
+    return made;
+  }();
+  return id;
+}
+
+const uint64_t silent = 0;
+
+}  // namespace
+
+DictVersion::DictVersion(PyObject *dict) : dict_(dict), stamp_(&silent) {
+  if (watcher() < 0 || PyDict_Watch(watcher(), dict) < 0) {
+    PyErr_Clear();
+    dict_ = nullptr;
+    return;
+  }
+  auto &entry = watched()[dict];
+  ++entry.users;
+  stamp_ = &entry.stamp;
+}
+
+DictVersion::~DictVersion() {
+  if (!dict_) return;
+  auto found = watched().find(dict_);
+  if (found == watched().end() || --found->second.users) return;
+  watched().erase(found);
+  if (PyDict_Unwatch(watcher(), dict_) < 0) PyErr_Clear();
+}
+
+#endif
+
+}  // namespace jic
