@@ -155,6 +155,17 @@ class Choices:
         assert isinstance(found, Node)
         return found
 
+    def give_up(self, code: Node, atoms: Sequence[Node], why: str) -> None:
+        """Run the call eagerly where `code` is the number of one of `atoms`."""
+        at = self.graph.graph.output_node()
+        found: Node | None = None
+        for atom in atoms:
+            one = self._call(aten.eq.Scalar, (code, self.atoms[atom]), at, torch.bool)
+            found = one if found is None else self._call(aten.bitwise_or.Tensor, (found, one), at, torch.bool)
+        with self.graph.graph.inserting_before(at):
+            node = self.graph.graph.call_function(ops.bail.default, (found, why))
+        node.meta = {"val": None, "location": atoms[0].meta.get("location", "")}
+
     def _code(self, value: Node | None, at: Node) -> Any:
         """The code of `value`: an int where it is known, else a node that may be used before `at`."""
         possible = set() if value is None else self.possible(value)

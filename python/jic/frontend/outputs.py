@@ -27,6 +27,7 @@ from .provenance import is_detached, memory_of, shows_computed_place, tensor_of
 from .traced import OutputSource
 
 
+_PLACE = "a view at a place that is only known at run time"
 Geometry = dict[int, tuple[tuple[int, ...], tuple[int, ...]]]  # graph result → size and stride
 
 
@@ -167,7 +168,7 @@ class _Outputs:
         computed = [leaf for leaf in group if shows_computed_place(leaf.node)]
         if computed and (memory in self.placeholders or len(group) > 1 or memory in choices.named):
             raise CaptureError(
-                "a result is a view at a place that is only known at run time, of a tensor that others see",
+                f"a result is {_PLACE}, of a tensor that others see",
                 hint="return a copy (.clone())",
                 location=computed[0].node.meta["location"],
             )
@@ -184,15 +185,12 @@ class _Outputs:
         """What a region's result is, which may be any of `alternatives`."""
         own = bases[memory]
         table = [own] * (len(choices.atoms) + 1)
+        unsaid: list[Node] = []
         for atom in alternatives:
             home, number = memory_of(atom), choices.atoms[atom]
             if shows_computed_place(atom):
-                raise CaptureError(
-                    "a result may be a view at a place that is only known at run time",
-                    hint="return a copy (.clone())",
-                    location=atom.meta.get("location", ""),
-                )
-            if home in self.placeholders:
+                unsaid.append(atom)
+            elif home in self.placeholders:
                 table[number] = self._of_input(atom, home)
             elif home in choices.named:
                 table[number] = self._of_new(atom, home, bases)
@@ -201,9 +199,15 @@ class _Outputs:
                     self.identity_of[atom] = self._new_identity()
                 table[number] = replace(own, identity=self.identity_of[atom])
         if choices.is_certain(memory):
+            if unsaid:
+                raise CaptureError(
+                    f"a result is {_PLACE}", hint="return a copy (.clone())", location=unsaid[0].meta.get("location", "")
+                )
             return table[choices.atoms[alternatives[0]]]
-        code = self.result(choices.code(memory))
-        return OutputSource("choice", code.index, choices=tuple(table))
+        code = choices.code(memory)
+        if unsaid:
+            choices.give_up(code, unsaid, f"a result is {_PLACE}")
+        return OutputSource("choice", self.result(code).index, choices=tuple(table))
 
     def _of_input(self, node: Node, memory: Node) -> OutputSource:
         index = self.placeholders.index(memory)
