@@ -58,10 +58,18 @@ class Outcome:
             if isinstance(o, torch.Tensor):
                 memory = o.untyped_storage()._cdata
                 first, place = objects.setdefault(id(o), i), memories.setdefault(memory, i)
-                found.append((type(o).__name__, first, place, o.dtype, tuple(o.shape), o.requires_grad, o.is_leaf, *_layout(o)))
+                found.append(
+                    (type(o).__name__, first, place, o.dtype, tuple(o.shape), o.requires_grad, o.is_leaf, *_layout(o))
+                )
             elif isinstance(o, (list, dict, tuple)) and not isinstance(o, torch.Size):
                 keys = list(o) if isinstance(o, dict) else len(o)
-                found.append((type(o).__name__, objects.setdefault(id(o), i) if len(o) or isinstance(o, (list, dict)) else i, keys))
+                found.append(
+                    (
+                        type(o).__name__,
+                        objects.setdefault(id(o), i) if len(o) or isinstance(o, (list, dict)) else i,
+                        keys,
+                    )
+                )
             else:
                 found.append((type(o).__name__, o))
         return found
@@ -69,7 +77,9 @@ class Outcome:
     def difference(self, other: Outcome) -> str:
         """How this one differs from `other`; empty if the caller cannot tell them apart."""
         if self.error != other.error:
-            return f"raises {other.error or 'nothing'} instead of {self.error or 'nothing'}: {getattr(other, 'text', '')}"
+            return (
+                f"raises {other.error or 'nothing'} instead of {self.error or 'nothing'}: {getattr(other, 'text', '')}"
+            )
         if len(self.seen) != len(other.seen):
             return "another structure"
         for i, (a, b) in enumerate(zip(self.seen, other.seen, strict=True)):
@@ -77,9 +87,14 @@ class Outcome:
                 return f"object {i}{' (a result)' if i >= self.first_result else ''}: {b} instead of {a}"
         if self.written != other.written:
             return f"the caller's writes give {other.written} instead of {self.written}"
-        for name, mine, theirs in (("", self.before, other.before), (" after the caller's writes", self.after, other.after)):
+        for name, mine, theirs in (
+            ("", self.before, other.before),
+            (" after the caller's writes", self.after, other.after),
+        ):
             for i, (a, b) in enumerate(zip(mine, theirs, strict=True)):
-                if isinstance(a, torch.Tensor) and not torch.allclose(a.double(), b.double(), 1e-4, 1e-5, equal_nan=True):
+                if isinstance(a, torch.Tensor) and not torch.allclose(
+                    a.double(), b.double(), 1e-4, 1e-5, equal_nan=True
+                ):
                     return f"object {i}{name}: {b.tolist()} instead of {a.tolist()}"
         return ""
 

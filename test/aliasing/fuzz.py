@@ -81,6 +81,9 @@ class Workshop:
             warnings.simplefilter("ignore")
             try:
                 why = self.difference(program, door, seed)
+                if "not resizable" in why:  # as docs/usage.md says
+                    self.counts["memory that cannot be resized"] += 1
+                    return ""
                 if why and door == "torch" and self.difference(program, "dynamo", seed):
                     self.counts["Dynamo's own differences"] += 1
                     return ""
@@ -100,7 +103,11 @@ class Workshop:
                 candidates = [fewer]
                 for k in range(1, len(lines)):
                     statement = "\n".join(lines[:k] + lines[k + 1 :])
-                    candidates.append(Program(program.arguments, [*program.body[:i], statement, *program.body[i + 1 :]], program.result))
+                    candidates.append(
+                        Program(
+                            program.arguments, [*program.body[:i], statement, *program.body[i + 1 :]], program.result
+                        )
+                    )
                 for candidate in candidates:
                     if self._runs(candidate) and self.check(candidate, door, seed):
                         program, smaller = candidate, True

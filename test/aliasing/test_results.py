@@ -111,10 +111,20 @@ def containers(x, y, c):
 @pytest.mark.parametrize(
     "function",
     [
-        views, parts_of_hidden_tensors, layouts, arguments, argument_out_of_a_loop, branch, branch_of_locals, zero_trips,
-        while_loop, both_from_one_step, view_by_a_branch, containers,
+        views,
+        parts_of_hidden_tensors,
+        layouts,
+        arguments,
+        argument_out_of_a_loop,
+        branch,
+        branch_of_locals,
+        zero_trips,
+        while_loop,
+        both_from_one_step,
+        view_by_a_branch,
+        containers,
     ],
-)  # fmt: skip
+)
 def test_like_eager(function: Callable[..., Any]) -> None:
     agree(function)
 
@@ -133,12 +143,22 @@ def c_of() -> torch.Tensor:
 @pytest.mark.parametrize(
     "change",
     [
-        lambda t, u: t.unsqueeze_(0), lambda t, u: t.t_(), lambda t, u: t.squeeze_(), lambda t, u: t.transpose_(0, 1),
-        lambda t, u: t.swapdims_(0, 1), lambda t, u: t.set_(u), lambda t, u: t.resize_(2, 2), lambda t, u: t.as_strided_((2, 2), (1, 2)),
-        lambda t, u: torch.add(t, 1, out=u), lambda t, u: torch.sum(t, 0, out=u), lambda t, u: t.detach_(),
-        lambda t, u: setattr(t, "data", u), lambda t, u: t.requires_grad_(True), lambda t, u: t.data.add_(1),
+        lambda t, u: t.unsqueeze_(0),
+        lambda t, u: t.t_(),
+        lambda t, u: t.squeeze_(),
+        lambda t, u: t.transpose_(0, 1),
+        lambda t, u: t.swapdims_(0, 1),
+        lambda t, u: t.set_(u),
+        lambda t, u: t.resize_(2, 2),
+        lambda t, u: t.as_strided_((2, 2), (1, 2)),
+        lambda t, u: torch.add(t, 1, out=u),
+        lambda t, u: torch.sum(t, 0, out=u),
+        lambda t, u: t.detach_(),
+        lambda t, u: setattr(t, "data", u),
+        lambda t, u: t.requires_grad_(True),
+        lambda t, u: t.data.add_(1),
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("where", ["argument", "captured", "local", "view"])
 def test_changes_of_what_a_tensor_is(change: Callable[..., Any], where: str) -> None:
     def function(x, y, c):
@@ -203,11 +223,19 @@ def test_strides_of_channels_last() -> None:
     net = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.BatchNorm2d(8), torch.nn.ReLU()).eval()
     x = torch.randn(2, 3, 9, 7).to(memory_format=torch.channels_last)
     functions: list[Callable[..., Any]] = [
-        net, lambda x: torch.roll(x, 1, 0), lambda x: torch.nn.functional.pad(x, (1, 1)), lambda x: x.flip(2) + 1,
-        lambda x: torch.roll(x, 1, 0).as_strided((20,), (3,), 1), lambda x: (x * 2).as_strided((5, 4), (2, 9), 3),
-        lambda x: x.relu().permute(0, 2, 3, 1).view(-1), lambda x: x.mean(1), lambda x: x[:, 1:].clone(),
-        lambda x: x[:, 1:] * 2, lambda x: x.double(), lambda x: torch.cat([x, x], 1),
-    ]  # fmt: skip
+        net,
+        lambda x: torch.roll(x, 1, 0),
+        lambda x: torch.nn.functional.pad(x, (1, 1)),
+        lambda x: x.flip(2) + 1,
+        lambda x: torch.roll(x, 1, 0).as_strided((20,), (3,), 1),
+        lambda x: (x * 2).as_strided((5, 4), (2, 9), 3),
+        lambda x: x.relu().permute(0, 2, 3, 1).view(-1),
+        lambda x: x.mean(1),
+        lambda x: x[:, 1:].clone(),
+        lambda x: x[:, 1:] * 2,
+        lambda x: x.double(),
+        lambda x: torch.cat([x, x], 1),
+    ]
     for function in functions:
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -169,6 +169,7 @@ class _Results:
 
     def __init__(self, traced: Traced, inputs: list[int], program: Program) -> None:
         self.traced, self.inputs, self.program = traced, inputs, program
+        self.shown = {o.index for s in traced.outputs for o in (s, *s.choices) if o.kind == "alias"}
 
     def of(self, source: OutputSource) -> d.ResultSpec:
         if source.number:
@@ -190,7 +191,7 @@ class _Results:
     def _new(self, index: int) -> d.ResultSpec:
         """An output; an empty one is torch's own, which can be resized, as where it is `out=` of what follows."""
         dtype, shape = self.program.outputs[index]
-        if 0 not in shape:
+        if 0 not in shape or index in self.shown:
             return d.Output(index)
         size, stride = self.traced.geometry.get(index, (shape, ()))
         return d.Call(partial(torch.empty_strided, size, stride or contiguous(size), dtype=dtype), ())

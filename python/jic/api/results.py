@@ -13,7 +13,11 @@ from ..frontend.structure import containers_of
 
 
 def result_of(
-    traced: Traced, outputs: Sequence[torch.Tensor], tensors: Sequence[Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    traced: Traced,
+    outputs: Sequence[torch.Tensor],
+    tensors: Sequence[Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
 ) -> Any:
     """What `traced` says of the program's `outputs`, the `tensors` that are its inputs, and the call's containers."""
     builder = _Builder(traced, outputs, tensors)

@@ -248,5 +248,3 @@ class Choices:
         with mode:
             node.meta = {"val": torch.empty((), dtype=dtype), "location": ""}
         return node
-
-

@@ -38,6 +38,13 @@ def memory_order(size: Sequence[int], stride: Sequence[int]) -> list[int] | None
     return [d if size[d] == 1 else next(places) for d in dims]
 
 
+def dense_like(size: Sequence[int], stride: Sequence[int]) -> tuple[int, ...]:
+    """The strides of a dense tensor whose dims lie in memory in the order of `stride`."""
+    order = sorted(range(len(size)), key=lambda d: -stride[d])
+    steps = contiguous([size[d] for d in order])
+    return tuple(steps[order.index(d)] for d in range(len(size)))
+
+
 def repeats_elements(size: Sequence[int], stride: Sequence[int]) -> bool:
     """Whether a tensor may show one element more than once (exact but for odd strides of large tensors)."""
     if prod(size) < 2:
@@ -78,6 +85,19 @@ def may_share_elements(a: torch.Tensor, b: torch.Tensor) -> bool:
     return all(p < q + n and q < p + m for (p, m), (q, n) in zip(boxes[0], boxes[1], strict=True))
 
 
+def reads_what_it_writes(target: torch.Tensor, read: torch.Tensor) -> bool:
+    """Whether a write to `target` changes other elements of `read`: they share some, and not each its own."""
+    with torch._C.DisableTorchFunction():
+        if target.untyped_storage()._cdata != read.untyped_storage()._cdata:
+            return False
+        same = (target.shape, target.stride(), target.storage_offset()) == (
+            read.shape,
+            read.stride(),
+            read.storage_offset(),
+        )
+        return not same and may_share_elements(target, read)
+
+
 def _range(size: Sequence[int], stride: Sequence[int], offset: int) -> tuple[int, int]:
     return offset, offset + sum((n - 1) * s for n, s in zip(size, stride, strict=True))
 
@@ -88,9 +108,7 @@ def _steps(shapes: Sequence[tuple[Sequence[int], Sequence[int], int]]) -> list[i
     return sorted(found | {1}, reverse=True)
 
 
-def _box(
-    size: Sequence[int], stride: Sequence[int], offset: int, steps: Sequence[int]
-) -> list[tuple[int, int]] | None:
+def _box(size: Sequence[int], stride: Sequence[int], offset: int, steps: Sequence[int]) -> list[tuple[int, int]] | None:
     """Start and length along each of `steps`, of which each divides the one before it; None if it has no such form."""
     if any(a % b for a, b in zip(steps, steps[1:], strict=False)):
         return None

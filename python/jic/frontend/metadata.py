@@ -52,7 +52,9 @@ class Metadata:
         lasting: ids of the trace's tensors that stand for arguments and captured tensors.
     """
 
-    def __init__(self, function: Any, args: Any, kwargs: dict[str, Any], lasting: Collection[int], inside: bool) -> None:
+    def __init__(
+        self, function: Any, args: Any, kwargs: dict[str, Any], lasting: Collection[int], inside: bool
+    ) -> None:
         self.name, self.lasting, self.inside = getattr(function, "__name__", ""), lasting, inside
         if self.name in _ABOUT_GRADIENTS or (self.name == "__set__" and isinstance(function, _SETTER)):
             raise Unsupported(f"{self._text(function)} changes a tensor's own state", hint=_HINT, effect=True)

@@ -26,8 +26,8 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 from ..errors import CaptureError
 from .control import markers, regions
-from .layouts import may_share_elements, repeats_elements
-from .provenance import memory_of, same_geometry
+from .layouts import reads_what_it_writes, repeats_elements
+from .provenance import memory_of
 from .views import LISTS, View, view_of
 
 aten = torch.ops.aten
@@ -93,9 +93,7 @@ def _check_overlaps(graph: GraphModule) -> None:
             raise CaptureError(f"{node.target} writes to a view that shows elements more than once", **_at(node))
         for other in node.all_input_nodes:
             read = other.meta.get("val")
-            if other is target or not isinstance(read, torch.Tensor) or _memory(read) != _memory(value):
-                continue
-            if not same_geometry(value, read) and may_share_elements(value, read):
+            if other is not target and isinstance(read, torch.Tensor) and reads_what_it_writes(value, read):
                 raise CaptureError(f"{node.target} reads a view that overlaps what it writes to", **_at(node))
 
 

@@ -22,10 +22,9 @@ from torch.fx import GraphModule, Node
 
 from ..errors import CaptureError
 from .choices import Choices
-from .layouts import contiguous, memory_order, repeats_elements
+from .layouts import dense_like, memory_order, repeats_elements
 from .provenance import is_detached, memory_of, shows_computed_place, tensor_of
 from .traced import OutputSource
-
 
 _PLACE = "a view at a place that is only known at run time"
 Geometry = dict[int, tuple[tuple[int, ...], tuple[int, ...]]]  # graph result → size and stride
@@ -80,7 +79,9 @@ def make_dense(graph: GraphModule, geometry: Geometry) -> Geometry:
         node = results[i]
         order = memory_order(size, stride)
         if order is None:
-            order, stride = _dense_like(size, stride)
+            stride = dense_like(size, stride)
+            order = memory_order(size, stride)
+            assert order is not None
         if order != sorted(order):
             with graph.graph.inserting_before(output), node.meta["val"].fake_mode:
                 permuted = graph.graph.call_function(torch.ops.aten.permute.default, (node, order))
@@ -89,13 +90,6 @@ def make_dense(graph: GraphModule, geometry: Geometry) -> Geometry:
         dense[i] = size, stride
     output.args = (tuple(results),)
     return dense
-
-
-def _dense_like(size: Sequence[int], stride: Sequence[int]) -> tuple[list[int], tuple[int, ...]]:
-    """The order of the dims of a tensor with gaps, and the strides without them."""
-    order = sorted(range(len(size)), key=lambda d: -stride[d])
-    steps = contiguous([size[d] for d in order])
-    return order, tuple(steps[order.index(d)] for d in range(len(size)))
 
 
 @dataclass(eq=False)
@@ -141,9 +135,14 @@ class _Outputs:
             self._check(memory, group, choices)
             if memory in self.placeholders:
                 continue
-            if not _is_alone(group) or memory in choices.named or choices.alternatives(memory):
-                bases[memory] = self._base(memory)
-            elif not _is_whole(group[0].value) and _is_whole(memory.meta["val"]) and not shows_computed_place(group[0].node):
+            if (
+                not _is_alone(group)
+                or memory in choices.named
+                or choices.alternatives(memory)
+                or not _is_whole(group[0].value)
+                and _is_whole(memory.meta["val"])
+                and not shows_computed_place(group[0].node)
+            ):
                 bases[memory] = self._base(memory)
         for memory, group in groups.items():
             for leaf in group:
@@ -201,7 +200,9 @@ class _Outputs:
         if choices.is_certain(memory):
             if unsaid:
                 raise CaptureError(
-                    f"a result is {_PLACE}", hint="return a copy (.clone())", location=unsaid[0].meta.get("location", "")
+                    f"a result is {_PLACE}",
+                    hint="return a copy (.clone())",
+                    location=unsaid[0].meta.get("location", ""),
                 )
             return table[choices.atoms[alternatives[0]]]
         code = choices.code(memory)
@@ -252,4 +253,3 @@ def _is_alone(group: list[_Leaf]) -> bool:
     if len(group) != 1:
         return False
     return not repeats_elements(tuple(group[0].value.shape), tuple(group[0].value.stride()))
-

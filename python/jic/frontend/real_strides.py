@@ -14,12 +14,38 @@ from .layouts import memory_order
 # By the names of functions, found with PyTorch's OpInfo on transposed and channels-last operands.
 _UNLIKE = frozenset(
     {
-        "roll", "pad", "_pad", "constant_pad_nd", "channel_shuffle", "native_channel_shuffle", "batch_norm", "_native_batch_norm_legit",
-        "native_batch_norm", "nll_loss", "nll_loss_nd", "max_unpool2d", "normal", "native_dropout_backward", "flip", "rot90",
-        "copysign", "div", "true_divide", "__truediv__", "__rtruediv__", "floor_divide", "__floordiv__", "heaviside", "ldexp",
-        "logaddexp", "logical_and", "logical_or", "logical_xor", "divide",
+        "roll",
+        "pad",
+        "_pad",
+        "constant_pad_nd",
+        "channel_shuffle",
+        "native_channel_shuffle",
+        "batch_norm",
+        "_native_batch_norm_legit",
+        "native_batch_norm",
+        "nll_loss",
+        "nll_loss_nd",
+        "max_unpool2d",
+        "normal",
+        "native_dropout_backward",
+        "flip",
+        "rot90",
+        "copysign",
+        "div",
+        "true_divide",
+        "__truediv__",
+        "__rtruediv__",
+        "floor_divide",
+        "__floordiv__",
+        "heaviside",
+        "ldexp",
+        "logaddexp",
+        "logical_and",
+        "logical_or",
+        "logical_xor",
+        "divide",
     }
-)  # fmt: skip
+)
 
 
 def as_eager(function: Any, args: Any, kwargs: dict[str, Any], result: Any) -> Any:

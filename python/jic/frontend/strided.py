@@ -59,7 +59,7 @@ def _rebase(node: Node, first: int) -> None:
     offset = (value.storage_offset() if offset is None else offset) - base.storage_offset()
     order = memory_order(base.shape, base.stride())
     last = offset + sum((n - 1) * s for n, s in zip(size, stride, strict=True))
-    inside = 0 in size or (0 <= offset and last < base.numel())
+    inside = 0 in size or (offset >= 0 and last < base.numel())
     whole_view = view is memory or node.target is not aten.as_strided_scatter.default
     if order is None or not inside or base.dtype != value.dtype or not whole_view or not _is_known(memory):
         raise CaptureError(

@@ -232,9 +232,7 @@ class Call:
     items: tuple[ResultSpec, ...]
 
 
-ResultSpec = (
-    Output | WholeTensor | View | Container | Once | Choice | Constant | SequenceResult | MappingResult | Call
-)
+ResultSpec = Output | WholeTensor | View | Container | Once | Choice | Constant | SequenceResult | MappingResult | Call
 
 
 @dataclass(frozen=True, eq=False)

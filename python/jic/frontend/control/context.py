@@ -89,7 +89,9 @@ class Context:
         self.messages: list[str] = []
         self.calls = 0
         self.stand_in = stand_in
-        self.captured: Callable[[torch.Tensor], torch.Tensor] = lambda tensor: tensor  # the trace's tensor of a captured one
+        self.captured: Callable[[torch.Tensor], torch.Tensor] = lambda tensor: (
+            tensor
+        )  # the trace's tensor of a captured one
         self._serial = 0
         self._fresh: dict[int, tuple[int, Any]] = {}
         self._views: dict[int, tuple[Region, torch.Tensor]] = {}  # by id: the region that a view was made in

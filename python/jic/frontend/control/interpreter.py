@@ -97,7 +97,7 @@ class Interpreter:
         """
         before, tracing.context = tracing.context, self.context
         try:
-            result = self.escaping(self.call(function, list(args), kwargs, None))
+            result = self.escaping(self.call(function, list(args), kwargs, None), {}, ends=True)
             self.context.finish()
         except Unsupported as error:
             self.locate(error)
@@ -106,8 +106,11 @@ class Interpreter:
             tracing.context = before
         return result
 
-    def escaping(self, value: Any, made: dict[int, Any] | None = None) -> Any:
-        """A value that leaves interpreted code: lists with segments as plain lists; `made` has those of this value, by id."""
+    def escaping(self, value: Any, made: dict[int, Any] | None = None, ends: bool = False) -> Any:
+        """A value that leaves interpreted code: lists with segments as plain lists; `made` has those of this value, by id.
+
+        Where the call `ends`, the tensors of segments have memory of their own, as they have in eager.
+        """
         made = {} if made is None else made
         if isinstance(value, (Range, Unroll, Wrapped)):
             raise Unsupported("an iterator leaves the compiled function")
@@ -115,14 +118,14 @@ class Interpreter:
             return made[id(value)]
         if type(value) in (list, tuple, Rows):
             made[id(value)] = value  # where it holds itself
-            items = [self.escaping(v, made) for v in lists.expanded(value)]
+            items = [self.escaping(v, made, ends) for v in lists.expanded(value, apart=ends)]
             unchanged = len(items) == len(value) and all(a is b for a, b in zip(items, value, strict=False))
             if not unchanged or type(value) is Rows:
                 made[id(value)] = tuple(items) if isinstance(value, tuple) else items
             return made[id(value)]
         if type(value) is dict:
             made[id(value)] = value
-            items = {k: self.escaping(v, made) for k, v in value.items()}
+            items = {k: self.escaping(v, made, ends) for k, v in value.items()}
             if any(items[k] is not v for k, v in value.items()):
                 made[id(value)] = items
             return made[id(value)]
