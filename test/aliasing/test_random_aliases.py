@@ -1,6 +1,6 @@
 """Random programs of views, writes, containers and control flow: the caller cannot tell compiled ones from eager.
 
-More of them: `python test/aliasing/fuzz.py --programs 3000 --seed 1`.
+More of them: `python test/aliasing/alias_fuzz.py --programs 3000 --seed 1`.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from fuzz import Workshop
-from programs import generate
+from alias_fuzz import Workshop
+from alias_programs import generate
 
 
 @pytest.mark.parametrize(("door", "seeds"), [("jic", range(20_000, 20_120)), ("torch", range(30_000, 30_030))])

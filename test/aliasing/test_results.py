@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 import torch
-from comparing import Outcome
+from outcomes import Outcome
 
 import jic
 
 UNCACHED = jic.JitConfig(enable_caching=False)
 WEIGHT = torch.arange(12.0).reshape(3, 4)
-HELD = [torch.ones(2), {"a": torch.zeros(3)}]
+HELD: list[Any] = [torch.ones(2), {"a": torch.zeros(3)}]
 
 
 def tensors() -> list[Any]:
@@ -29,7 +29,8 @@ def agree(function: Callable[..., Any], make: Callable[[], list[Any]] = tensors,
             results = []
             for run in (function, ours):
                 WEIGHT.copy_(torch.arange(12.0).reshape(3, 4))
-                HELD[0].fill_(1), HELD[1]["a"].zero_()
+                HELD[0].fill_(1)
+                HELD[1]["a"].zero_()
                 args = [*make()[:-1], torch.tensor(c)]
                 with warnings.catch_warnings():
                     warnings.simplefilter("error" if compiled else "ignore")
