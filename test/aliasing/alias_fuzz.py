@@ -1,4 +1,7 @@
-"""Compares compiled random programs with eager, through both doors: `python test/aliasing/alias_fuzz.py --programs 3000 --seed 1`."""
+"""Compares compiled random programs with eager, through both doors.
+
+`python test/aliasing/alias_fuzz.py --programs 3000 --seed 1`
+"""
 
 from __future__ import annotations
 
@@ -18,8 +21,8 @@ from typing import Any
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
-from outcomes import Outcome
 from alias_programs import BREAK, Program, generate
+from outcomes import Outcome
 
 import jic
 
