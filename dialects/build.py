@@ -41,7 +41,10 @@ def scalar(element: ir.Type, value: float | int | bool) -> ir.Attribute:
     if isinstance(element, ir.IntegerType):
         if element.width == 1:
             return ir.IntegerAttr.get(element, bool(value))
-        return ir.IntegerAttr.get(element, int(value))
+        number, unsigned = int(value) % (1 << element.width), element.is_unsigned
+        return ir.IntegerAttr.get(
+            element, number if unsigned or not number >> (element.width - 1) else number - (1 << element.width)
+        )
     return ir.FloatAttr.get(element, float(value))
 
 

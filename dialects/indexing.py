@@ -1,7 +1,7 @@
 """Ops whose addresses depend on data.
 
-Indices of `index_select` and `gather` out of range are an error at run time, as in PyTorch; starts of `dynamic_slice` and
-`dynamic_update` are clamped, so that the slice lies inside.
+Indices of `index_select` and `gather` out of range, negative ones too, are an error at run time, as in PyTorch's ops of these
+names; starts of `dynamic_slice` and `dynamic_update` are clamped, so that the slice lies inside.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ from ._base import Invalid, JicOp, Tensor
 
 
 class IndexSelectOp(JicOp, name="index_select", traits=[ext.Pure]):
-    """Slices of `input` along `dim`, one for each element of `indices` (i32 or i64, any rank; negative counts from the end).
+    """Slices of `input` along `dim`, one for each element of `indices` (i32 or i64, any rank).
 
     `result.shape = input.shape[:dim] + indices.shape + input.shape[dim + 1:]`: an embedding look-up is `dim = 0`.
     """

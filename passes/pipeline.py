@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from torch_mlir import ir
 from torch_mlir.passmanager import PassManager
 
+from jic import budget
 from jic.errors import JicError, PassError, PipelineError
 
 from . import registry
@@ -101,6 +102,7 @@ class Pipeline:
         with operation.context, ir.Location.unknown():
             for step in self.steps:
                 for name, run in _leaves(step):
+                    budget.check(f"the pass {name}")
                     for watcher in instrumentation:
                         watcher.before(name, operation)
                     start = time.perf_counter()

@@ -68,6 +68,12 @@ def test_errors_is_a_leaf() -> None:
     assert violations([folder / "errors.py"], folder, "jic", FORBIDDEN["errors"]) == []
 
 
+def test_budget_knows_errors_only() -> None:
+    folder = ROOT / "python/jic"
+    found = imports(folder / "budget.py", "jic")
+    assert [name for name, _ in found if name.startswith("jic")] == ["jic.errors.BudgetError"]
+
+
 def test_jic_opt_imports_no_more_than_it_needs() -> None:
     folder = FOLDERS["tools"]
     paths = [folder / f"{name}.py" for name in OPT_MODULES]

@@ -12,7 +12,7 @@ from ..base import Pass
 from ..fusion._ops import ELEMENTWISE, GENERATORS, VIEWS
 from ..simplify._dynamic_views import same_place
 from ..simplify._regions import body_ops, control_flow, inline_before, inside, replace, terminator
-from ..simplify._rewrite import attribute, defining, erase_unused, is_static, shape
+from ..simplify._rewrite import attribute, defining, erase_unused, is_pure, is_static, shape, used
 from ._cost import elements, may_speculate
 
 _MOVES = VIEWS | GENERATORS | {"reshape"}
@@ -51,7 +51,7 @@ class IfToSelect(Pass):
         for op in control_flow(module, "if"):
             if self._is_cheap(op):
                 _convert(op)
-                erase_unused(module)  # updates that were replaced
+        erase_unused(module)
 
     def _is_cheap(self, op: ir.Operation) -> bool:
         computed: list[ir.Value] = []
@@ -80,6 +80,7 @@ def _convert(op: ir.Operation) -> None:
     condition = op.operands[0]
     pairs = list(zip(*(terminator(region.blocks[0]).operands for region in op.regions), strict=True))
     chains = [_updates(on_true, on_false, op) for on_true, on_false in pairs]
+    inlined = [inner for region in op.regions for inner in body_ops(region.blocks[0])]
     for region in op.regions:
         inline_before(op, region.blocks[0], [])
     with ir.InsertionPoint(op), op.location:
@@ -88,6 +89,9 @@ def _convert(op: ir.Operation) -> None:
             for (on_true, on_false), chain in zip(pairs, chains, strict=True)
         ]
     replace(op, results)
+    for inner in reversed(inlined):  # updates that were replaced
+        if is_pure(inner) and not any(used(r) for r in inner.results):
+            inner.erase()
 
 
 def _choose(condition: ir.Value, on_true: ir.Value, on_false: ir.Value) -> ir.Value:

@@ -2,7 +2,7 @@
 
 Floats: basic arithmetic is done in the element type (f32 for half types) and is exact to the last bit; functions like `exp` are
 done in f64 and rounded once. Integers wrap. What has no defined value (integer division by zero, shifts by the width or
-more, float to integer out of range) is not evaluated.
+more) is not evaluated.
 """
 
 from __future__ import annotations
@@ -59,6 +59,11 @@ def _mod(x: Array, y: Array) -> Array:
     return np.where((remainder != 0) & ((y < 0) != (remainder < 0)), remainder + y, remainder)
 
 
+def _extreme(better: Callable[[Array, Array], Array]) -> Callable[[Array, Array], Array]:
+    """NaN if an operand is, and the left one of two zeros."""
+    return lambda x, y: np.where(better(y, x) | (y != y), y, x)
+
+
 def _pow(x: Array, y: Array) -> Array:
     if np.issubdtype(x.dtype, np.integer):
         if np.issubdtype(y.dtype, np.signedinteger) and (y < 0).any():
@@ -88,8 +93,9 @@ UNARY: dict[str, Callable[[Array], Array]] = {
 }  # fmt: skip
 BINARY: dict[str, Callable[[Array, Array], Array]] = {
     "add": np.add, "sub": np.subtract, "mul": np.multiply, "div": _div, "rem": _rem, "mod": _mod, "pow": _pow,
-    "maximum": np.maximum, "minimum": np.minimum, "atan2": _wide(np.arctan2), "and": np.bitwise_and, "or": np.bitwise_or,
-    "xor": np.bitwise_xor, "shl": _shift(np.left_shift), "shr": _shift(np.right_shift),
+    "maximum": _extreme(np.greater), "minimum": _extreme(np.less), "atan2": _wide(np.arctan2),
+    "and": np.bitwise_and, "or": np.bitwise_or, "xor": np.bitwise_xor,
+    "shl": _shift(np.left_shift), "shr": _shift(np.right_shift),
 }  # fmt: skip
 COMPARE = {
     "eq": np.equal, "ne": np.not_equal, "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal,
@@ -114,16 +120,16 @@ def elementwise(op: ir.Operation, operands: list[Array]) -> Array:
 
 
 def convert(x: Array, type_: ir.Type) -> Array:
-    """`x` with the element type `type_`. Raises `Undefined` for a float out of an integer's range."""
+    """`x` with the element type `type_`. A float out of range gives what PyTorch does on x86, and what kernels compute."""
     target = numpy_type(type_)
     if target is np.bool_:
         return x != 0
     if isinstance(type_, ir.IntegerType) and np.issubdtype(x.dtype, np.floating):
-        whole = np.trunc(x.astype(np.float64))
-        info = np.iinfo(target)  # pyright: ignore[reportCallIssue]
-        # The upper bound is a power of two, exact in f64; a NaN fails both comparisons.
-        if not ((whole >= float(info.min)) & (whole < float(info.max) + (1 if info.bits < 64 else 0))).all():
-            raise Undefined
+        # the low bits of the register's least integer: 64 bits for int64 and uint8, else 32
+        bits = 64 if type_.width == 64 or type_.is_unsigned else 32
+        number = x.astype(np.float64)
+        inside = np.abs(number) < 2.0 ** (bits - 1)
+        x = np.where(inside, np.where(inside, number, 0).astype(np.int64), -(1 << (bits - 1)))
     return rounded(x, type_)
 
 

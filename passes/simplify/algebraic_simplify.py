@@ -90,6 +90,8 @@ def _constant_to_right(op: ir.Operation) -> ir.Value | None:
     lhs, rhs = op.operands
     if defining(lhs, "constant") is None or defining(rhs, "constant") is not None:
         return None
+    if op.name in ("jic.maximum", "jic.minimum") and is_float(element(lhs)) and splat(lhs) in (None, 0):
+        return None  # of two zeros the left one is the result
     if op.name == "jic.compare":
         return build.compare(SWAPPED[attribute(op, "predicate")], rhs, lhs)
     return build.elementwise(op.name[4:], rhs, lhs)
@@ -186,8 +188,10 @@ def _same_operands(op: ir.Operation) -> ir.Value | None:
         return lhs
     for value, other in ((lhs, rhs), (rhs, lhs)):
         inner = defining(value, op.name[4:])
-        if inner is not None and other in list(inner.operands):
-            return value
+        if inner is None or other not in list(inner.operands):
+            continue
+        if value == lhs or other == inner.operands[0] or not is_float(element(lhs)):
+            return value  # `max(y, max(x, y))` is the other zero if x and y are zeros
     return None
 
 

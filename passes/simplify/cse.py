@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch_mlir import ir
 
 from ..base import Pass, functions, walk
-from ._rewrite import run_upstream
+from ._rewrite import element, is_float, run_upstream
 
 COMMUTATIVE = frozenset(f"jic.{name}" for name in ("add", "mul", "maximum", "minimum", "and", "or", "xor"))
 # What each comparison is with its sides exchanged.
@@ -38,6 +38,8 @@ def _order(function: ir.Operation) -> None:
         if op.name not in COMMUTATIVE and op.name != "jic.compare":
             continue
         lhs, rhs = op.operands
+        if op.name in ("jic.maximum", "jic.minimum") and is_float(element(lhs)):
+            continue  # of two zeros the left one is the result
         if _key(lhs, position, constants) <= _key(rhs, position, constants):
             continue
         op.operands[0], op.operands[1] = rhs, lhs

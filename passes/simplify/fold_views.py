@@ -241,10 +241,8 @@ def _index_select(op: ir.Operation) -> ir.Value | None:
     if array is None or (array.size == 1 and prod(shape(indices)) > 1):
         return None
     dim, positions = attribute(op, "dim"), array.reshape(-1).astype(np.int64)
-    size = shape(source)[dim]
-    if (positions < -size).any() or (positions >= size).any():
+    if (positions < 0).any() or (positions >= shape(source)[dim]).any():
         return None  # an error at run time
-    positions = np.where(positions < 0, positions + size, positions)
     steps = np.diff(positions)
     step = int(steps[0]) if steps.size else 1
     if step < 1 or (steps != step).any():

@@ -32,6 +32,7 @@ class CaptureError(JicError):
     code = "JIC001"
     notes: list[tuple[str, str, str]] = []  # what else was noticed while tracing: (what, why, location)
     outermost: tuple[Any, int] | None = None  # the function that was traced, and its line where it was refused
+    guards: list[Any] = []  # what had been read of the state around the call: another state may be captured
 
 
 class UnsupportedError(JicError):
@@ -86,3 +87,9 @@ class ConfigError(JicError):
     """An invalid configuration value."""
 
     code = "JIC010"
+
+
+class BudgetError(CaptureError):
+    """Compiling takes more operations or time than the configuration allows."""
+
+    code = "JIC011"

@@ -26,9 +26,10 @@ def eighths(x):
 
 
 def program(a, b, f, v, w):
-    k, p = 3, 0.5
+    k, p, items = 3, 0.5, []
 '''
-RESULT = "a, b, f, v, w, k, p"
+RESULT = "a, b, f, v, w, k, p, torch.stack([v, *items]).sum(0)"
+EXCHANGED = "# exchanged"
 # Calls take these as (a, b, f, v, w); one signature for all.
 INPUTS = (
     (3, 10, 1.5, (1.0, -2.0, 0.5), (0.0, 0.0, 0.0)),
@@ -40,6 +41,11 @@ INPUTS = (
 @dataclass
 class Source:
     text: str
+
+    @property
+    def is_free(self) -> bool:
+        """Whether it appends, or exchanges vectors that it writes to, wherever that may be."""
+        return "items.append" in self.text or EXCHANGED in self.text
 
     def __repr__(self) -> str:
         return f"\n{self.text}"
@@ -58,6 +64,7 @@ class Writer:
         self.lines: list[str] = []
         self.numbers = itertools.count()
         self.loop_variables: list[str] = []
+        self.appends = draw(st.integers(0, 3)) == 0
         self.vectors = draw(st.sampled_from(["assigned", "assigned", "updated", "updated", "mixed"]))
 
     def pick(self, *choices: str) -> str:
@@ -120,6 +127,8 @@ class Writer:
         self.left -= 1
         kinds = ["int", "float", "vector", "python"]
         kinds += [] if self.vectors == "assigned" else ["element", "in place"]
+        kinds += ["swap"] if self.vectors == "updated" else []
+        kinds += ["append"] if self.appends else []
         if self.left > 0 and depth < 4:
             kinds += ["for", "for", "while", "if", "if"]
         if self.left > 0 and inside:
@@ -139,6 +148,19 @@ class Writer:
             return
         aliases = ["v = w"] if self.vectors == "mixed" else []
         self.line(depth, self.pick(f"{target} = {value}", "v, w = w, v", "w = v.clone()", *aliases))
+
+    def write_swap(self, depth: int, inside: bool) -> None:
+        """Write into one vector what the other holds, and exchange them."""
+        a, b = self.pick("v w", "w v").split()
+        self.line(depth, f"{a}[1:] = eighths({b}[:-1] * 0.5 + {self.number(0, 3)})")
+        self.line(depth, f"v, w = w, v  {EXCHANGED}")
+
+    def write_append(self, depth: int, inside: bool) -> None:
+        """Append in both branches."""
+        self.line(depth, f"if {self.condition(1)}:")
+        self.line(depth + 1, "items.append(v + 1)")
+        self.line(depth, "else:")
+        self.line(depth + 1, f"items.append({self.pick('w', 'v * 2', 'w - v')})")
 
     def write_python(self, depth: int, inside: bool) -> None:
         self.line(depth, self.pick("k += 1", f"k = (k * 2 + {self.number(0, 5)}) % 17", "p = p * 0.5 + 1", "p = -p"))

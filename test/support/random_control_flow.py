@@ -116,8 +116,8 @@ class Program:
         """A look-up, mostly but not always in range."""
         x, index = self.choose([v for v in scope if shape_of(v)]), self.scalar(scope)
         if self.draw(st.integers(0, 3)):
-            index = build.elementwise("minimum", index, build.splat_like(index, 0))
-            index = build.elementwise("maximum", index, build.splat_like(index, -1))
+            index = build.elementwise("minimum", index, build.splat_like(index, shape_of(x)[0] - 1))
+            index = build.elementwise("maximum", index, build.splat_like(index, 0))
         return [build.index_select(x, index, 0)]
 
     def product(self, scope: list[Value], depth: int) -> list[Value]:

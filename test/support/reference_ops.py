@@ -175,9 +175,9 @@ def _windows(x: Tensor, window: list[int], stride: list[int], dilation: list[int
 
 
 def _positions(indices: Tensor, size: int) -> Tensor:
-    if ((indices < -size) | (indices >= size)).any():
+    if ((indices < 0) | (indices >= size)).any():
         raise IndexError(f"index out of range for a dim of size {size}")
-    return torch.where(indices < 0, indices + size, indices).long()
+    return indices.long()
 
 
 def _index_select(x: Tensor, indices: Tensor, dim: int) -> Tensor:

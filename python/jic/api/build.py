@@ -82,6 +82,19 @@ def optimized(traced: Traced, config: JitConfig, seconds: dict[str, float] | Non
     start = time.perf_counter()
     text = default_pipeline(config.fusion_strategy, config.max_fusion_size, config.enable_optimizations)
     with module.context:
-        Pipeline.parse(text).run(module.operation)
+        Pipeline.parse(text).run(module.operation, verify_each=False)
+        if not _is_valid(module):  # a bug of jic's: once more, to say in which pass
+            module = imported(traced)
+            Pipeline.parse(text).run(module.operation)
     times["passes"] = time.perf_counter() - start
     return module
+
+
+def _is_valid(module: ir.Module) -> bool:
+    """Verifies once, after all passes: after each of fifty it would take as long as they do."""
+    from torch_mlir.ir import MLIRError
+
+    try:
+        return module.operation.verify()
+    except MLIRError:
+        return False

@@ -13,7 +13,7 @@ from torch.utils import _pytree as pytree
 
 from ..frontend import Guard, OutputSource, Traced
 from ..frontend.layouts import contiguous
-from ..frontend.reads import how
+from ..frontend.reads import check_of
 from ..frontend.structure import Structure
 from ..runtime import Program, Variant
 from ..runtime import dispatch as d
@@ -138,15 +138,16 @@ def state_of(guards: list[Guard], needs_grad: bool) -> tuple[list[d.Group], list
     numbers: dict[int, int] = {}
 
     def check(guard: Guard, key: Any, value: Any) -> d.Check:
-        kind = how(guard, value)
+        kind, value = check_of(guard, value)
         if kind != "tensor":
-            return d.Check(kind, key, None if kind == "absent" else value)
+            return d.Check(kind, key, value)
         if id(value) not in numbers:
             numbers[id(value)] = len(captured)
             captured.append(_captured(value, needs_grad))
         return d.Check(kind, key, numbers[id(value)])
 
-    groups = [d.Group("call", function, None, (d.Check("equals", None, function()),)) for function in _SETTINGS]
+    settings = [*_SETTINGS, torch.get_default_device] if torch._C._len_torch_function_stack() else _SETTINGS
+    groups = [d.Group("call", function, None, (d.Check("equals", None, function()),)) for function in settings]
     for guard in guards:
         checks = tuple(check(guard, key, value) for key, value in guard.values.items())
         groups.append(d.Group(guard.kind, guard.container, guard.detail, checks))

@@ -14,7 +14,8 @@ import torch
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
-from ..errors import FallbackError, JicError
+from .. import budget
+from ..errors import BudgetError, FallbackError, JicError
 from ..frontend import Reason, Traced, trace
 from ..frontend.trace import ONE_AT_A_TIME, FunctionRaised
 from ..runtime import ArtifactCache, Bailout, Dispatcher, Program
@@ -66,6 +67,7 @@ class CompiledFunction(Dispatcher):
         super().__init__(self._miss)
         self.fn, self.config, self.strict = fn, config, strict
         self.entries: list[Entry] = []
+        self._unrolled: set[str] = set()  # loops that the user was told of
         self._lock = threading.RLock()
         directory = {} if config.cache_dir is None else {"directory": config.cache_dir}
         self._cache = ArtifactCache(**directory) if config.enable_caching else None
@@ -95,7 +97,8 @@ class CompiledFunction(Dispatcher):
         entry = Entry(signature_text(args, kwargs))
         request = calls.Request.of(self.fn, args, kwargs)
         try:
-            function = self._compile(entry, request)
+            with budget.limited(self.config.max_compile_seconds):
+                function = self._compile(entry, request)
         except FunctionRaised as error:  # eager raises the same error, and it is eager's
             failure = error
             return lambda *a, **k: self._raised(self.fn(*a, **k), entry, request, failure)
@@ -103,6 +106,8 @@ class CompiledFunction(Dispatcher):
             raise
         except Exception as error:  # a bug of jic's must not stop the user's program: it is reported like a refusal
             function = self._give_up(entry, request, error)
+        if entry.traced is not None:
+            entry.traced.let_go()
         self.entries.append(entry)
         return function
 
@@ -112,9 +117,10 @@ class CompiledFunction(Dispatcher):
                 f"{len(self.entries)} signatures are compiled already", hint="raise JitConfig.recompile_limit"
             )
         start = time.perf_counter()
-        entry.traced = traced = trace(request.fn, request.args, request.kwargs)
+        entry.traced = traced = trace(request.fn, request.args, request.kwargs, self.config.max_trace_ops)
         entry.trace_seconds = time.perf_counter() - start
         entry.reasons.extend(traced.reasons)
+        self._warn_of_unrolled(traced.unrolled)
         if self.config.target_device == "vulkan":
             from . import vulkan
 
@@ -138,6 +144,14 @@ class CompiledFunction(Dispatcher):
         self.add(variant)
         return self  # the variant answers now
 
+    def _warn_of_unrolled(self, loops: list[Reason]) -> None:
+        """Once for each loop."""
+        for loop in loops:
+            if loop.location not in self._unrolled:
+                self._unrolled.add(loop.location)
+                name = getattr(self.fn, "__name__", type(self.fn).__name__)
+                warnings.warn(f"jic: a loop of {name} {loop.why} ({loop.location})", stacklevel=5)
+
     def _raised(self, result: Any, entry: Entry, request: calls.Request, error: FunctionRaised) -> Any:
         """It raised while it was traced, but gave `result` in eager: it does what only real tensors can."""
         self._give_up(entry, request, error)
@@ -155,7 +169,7 @@ class CompiledFunction(Dispatcher):
         """The call with one loop run eagerly, if that is what cannot be compiled."""
         from .parts import parts_of
 
-        if self.strict or self.config.target_device != "cpu":
+        if self.strict or self.config.target_device != "cpu" or isinstance(error, BudgetError):
             return None
         config = replace(self.config, recompile_limit=min(self.config.recompile_limit, _PART_LIMIT))
         try:
@@ -190,7 +204,7 @@ class CompiledFunction(Dispatcher):
             f"jic runs {getattr(self.fn, '__name__', type(self.fn).__name__)} eagerly: {reason.why}{where}",
             stacklevel=5,
         )
-        guards = entry.traced.guards if entry.traced is not None else []
+        guards = entry.traced.guards if entry.traced is not None else getattr(error, "guards", [])
         with contextlib.suppress(ValueError):  # an argument that cannot be matched: each such call comes here again
             self.add(calls.callable_variant(self.fn, request, guards, "any", entry))
         return self.fn
@@ -397,5 +411,5 @@ def _or_eagerly(differentiable: Callable[..., Any], eager: Callable[..., Any]) -
 def _needed(traced: Traced, request: calls.Request) -> tuple[bool, ...]:
     """For each input of the graph if its gradient is wanted."""
     leaves = pytree.tree_leaves((request.args, request.kwargs))
-    tensors = [leaves[s.index] if s.kind == "argument" else s.tensor for s in traced.inputs]
+    tensors = [s.fetch(leaves) for s in traced.inputs]
     return tuple(isinstance(t, torch.Tensor) and t.requires_grad for t in tensors)

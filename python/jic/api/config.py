@@ -8,6 +8,7 @@ from ..errors import ConfigError
 
 STRATEGIES = ("none", "default", "aggressive", "custom")
 TARGETS = ("cpu", "vulkan")
+_LEAST = {"max_fusion_size": 1, "recompile_limit": 1, "checkpoint_steps": 0, "max_trace_ops": 1}
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,10 @@ class JitConfig:
         recompile_limit: input signatures compiled for one callable; further ones run eagerly, and `explain` says so.
         checkpoint_steps: for a backward, save every k-th state of a loop and recompute those between, k steps at a time. With
             0 save all, and matrix products: least work, and memory for as many states and products as there are steps.
+        max_trace_ops: calls of torch that one trace may make. A function that makes more (most often in loops that are
+            unrolled) runs eagerly, with a warning that names the line.
+        max_compile_seconds: how long one compilation may take until the same happens. It is looked at between the calls of a
+            trace, between passes and between kernels, so that it may take a little longer.
 
     Raises:
         ConfigError: a value that is not allowed.
@@ -40,15 +45,20 @@ class JitConfig:
     cache_dir: str | None = None
     recompile_limit: int = 64
     checkpoint_steps: int = 0
+    max_trace_ops: int = 1 << 15
+    max_compile_seconds: float = 300.0
 
     def __post_init__(self) -> None:
         for name, allowed in (("fusion_strategy", STRATEGIES), ("target_device", TARGETS)):
             if getattr(self, name) not in allowed:
                 raise ConfigError(f"{name} is {getattr(self, name)!r}, expected one of {', '.join(allowed)}")
-        for name, least in (("max_fusion_size", 1), ("recompile_limit", 1), ("checkpoint_steps", 0)):
+        for name, least in _LEAST.items():
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < least:
                 raise ConfigError(f"{name} is {value!r}, expected an integer of at least {least}")
+        seconds = self.max_compile_seconds
+        if not isinstance(seconds, (int, float)) or isinstance(seconds, bool) or not seconds > 0:
+            raise ConfigError(f"max_compile_seconds is {seconds!r}, expected a number of seconds above 0")
         for field in fields(self):
             if field.name.startswith("enable_") and not isinstance(getattr(self, field.name), bool):
                 raise ConfigError(f"{field.name} is {getattr(self, field.name)!r}, expected True or False")

@@ -19,6 +19,7 @@ import torch
 from torch.fx import GraphModule
 from torch.utils import _pytree as pytree
 
+from .. import budget
 from ..errors import JicError
 from ..frontend import Reason, Traced
 from ..frontend.control import backward, regions, structured
@@ -181,27 +182,31 @@ class Differentiable:
 
     def _compile(self, needed: tuple[bool, ...]) -> Pair | None:
         try:
-            found = self._joint(needed)
-            if found is None:
-                return None
-            joint, present = found
-            inputs = [s.name for s in self.traced.inputs]
-            results = [n.meta["val"] for n in self.traced.graph_module.graph.output_node().args[0]]  # type: ignore
-            given = [f"gradient{i}" for i, r in enumerate(results) if r.is_floating_point()]
-            parts = partition(joint, len(inputs), sum(present))
-            forward = self._program(parts.forward, inputs, "in the forward that saves for the backward")
-            saved = [f"saved{i}" for i in range(parts.saved)]
-            return Pair(
-                forward,
-                self._program(parts.backward, [*inputs, *given, *saved], "in the backward"),
-                len(results),
-                present,
-            )
+            with budget.limited(self.config.max_compile_seconds):
+                return self._compiled(needed)
         except Exception as error:  # not the user's fault: the eager way is exact too
             message = f"[{error.code}] {error.message}" if isinstance(error, JicError) else f"internal error: {error!r}"
             self.note(Reason("backward", f"its gradients are computed eagerly, step by step: {message}"))
             warnings.warn(f"jic computes a backward eagerly: {message}", stacklevel=2)
             return None
+
+    def _compiled(self, needed: tuple[bool, ...]) -> Pair | None:
+        found = self._joint(needed)
+        if found is None:
+            return None
+        joint, present = found
+        inputs = [s.name for s in self.traced.inputs]
+        results = [n.meta["val"] for n in self.traced.graph_module.graph.output_node().args[0]]  # type: ignore
+        given = [f"gradient{i}" for i, r in enumerate(results) if r.is_floating_point()]
+        parts = partition(joint, len(inputs), sum(present))
+        forward = self._program(parts.forward, inputs, "in the forward that saves for the backward")
+        saved = [f"saved{i}" for i in range(parts.saved)]
+        return Pair(
+            forward,
+            self._program(parts.backward, [*inputs, *given, *saved], "in the backward"),
+            len(results),
+            present,
+        )
 
     def _program(self, graph: GraphModule, names: list[str], where: str) -> _Compiled:
         traced = traced_of(graph, names)

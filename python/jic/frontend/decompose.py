@@ -15,11 +15,12 @@ from torch.fx import GraphModule, Node
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils import _pytree as pytree
 
+from . import fake_kernels
 from .mutation import remove_mutations
 
 _MAX_DEPTH = 8
-# Their decompositions compute something else than the kernel does (random numbers, workspace shapes), or lose
-# precision.
+# Their decompositions compute something else than the kernel does (random numbers, workspace shapes), lose precision, or
+# take negative indices where the op raises.
 _KEEP = (
     "aten._scaled_dot_product",
     "aten.native_dropout",
@@ -27,9 +28,13 @@ _KEEP = (
     "aten.bernoulli",
     "aten.normal",
     "aten.uniform",
+    "aten.index_add",
+    "aten.index_copy",
+    "aten.index_fill",
 )
 
 
+@fake_kernels.corrected()
 def decompose(graph: GraphModule, is_converted: Callable[[str], bool]) -> None:
     """Rewrite `graph` in place; `is_converted` tells whether an op, as in "aten.add.Tensor", has a conversion."""
     pending = [(node, 0) for node in graph.graph.nodes]

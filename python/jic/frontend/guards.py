@@ -5,13 +5,21 @@ The runtime checks the same (runtime/state.py); here it is plain Python, for wha
 
 from __future__ import annotations
 
+import collections
 import types
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
 
-Kind = Literal["dict", "type", "sequence", "cell", "class", "function", "attribute", "call"]
+Kind = Literal["dict", "type", "sequence", "cell", "object", "function", "attribute", "call"]
+
+
+@dataclass(frozen=True, eq=False)
+class Fixed:
+    """A tensor of which no other object can take the place."""
+
+    tensor: torch.Tensor
 
 
 class _Absent:
@@ -21,7 +29,11 @@ class _Absent:
         return "<absent>"
 
 
-ABSENT = _Absent()
+class _Fetched:
+    """A tensor, whichever it was."""
+
+
+ABSENT, FETCHED = _Absent(), _Fetched()
 _SCALARS = (int, float, bool, complex, str, bytes, type(None), torch.device, range)
 
 
@@ -33,7 +45,7 @@ class Guard:
         `dict`: `container[key]`, for each `key` of `values`. With `detail` True these are all keys, in this order.
         `type`: what a look-up along a class's bases finds.
         `sequence`: items of a list by index, or those of a set or deque in order; `detail` is the length, or None.
-        `cell`: its contents (key None). `class`: `type(container)` is `detail`.
+        `cell`: its contents (key None). `object`: its class and its dict of attributes (or None) are those of `detail`.
         `function`: its code, defaults and keyword defaults are those of the tuple `detail`.
         `attribute`: `getattr(container, key)`. `call`: `container()` (key None).
 
@@ -54,7 +66,7 @@ class Guard:
             case "type":
                 return looked_up(self.container, key)
             case "sequence":
-                items = list(self.container)
+                items = items_of(self.container)
                 return items[key] if -len(items) <= key < len(items) else ABSENT
             case "cell":
                 return contents(self.container)
@@ -65,13 +77,13 @@ class Guard:
     def changed(self) -> list[Any]:
         """The keys at which something else is now; [None] if the object as a whole is another."""
         match self.kind:
-            case "class":
-                return [] if type(self.container) is self.detail else [None]
+            case "object":
+                return [] if all(map(_is, object_parts(self.container), self.detail)) else [None]
             case "function":
                 return [] if all(map(_is, function_parts(self.container), self.detail)) else [None]
-            case "dict" if self.detail is True and list(self.container) != list(self.values):
+            case "dict" if self.detail is True and keys_of(self.container) != list(self.values):
                 return [None]
-            case "sequence" if self.detail is not None and len(self.container) != self.detail:
+            case "sequence" if self.detail is not None and len(items_of(self.container)) != self.detail:
                 return [None]
         fetched = self.kind not in ("attribute", "call")
         return [key for key, value in self.values.items() if not unchanged(value, self.current(key), fetched)]
@@ -95,6 +107,25 @@ def function_parts(function: types.FunctionType) -> tuple[Any, ...]:
     return function.__code__, function.__defaults__, function.__kwdefaults__
 
 
+def object_parts(value: Any) -> tuple[type, dict[str, Any] | None]:
+    """The class of an object, and the dict of its attributes, if it has one."""
+    try:
+        fields = object.__getattribute__(value, "__dict__")
+    except AttributeError:
+        fields = None
+    return type(value), fields if type(fields) is dict else None
+
+
+def items_of(sequence: Any) -> list[Any]:
+    """What a list, set or deque holds, whatever a subclass makes of it."""
+    return list(list.__iter__(sequence) if isinstance(sequence, list) else sequence)
+
+
+def keys_of(mapping: dict[Any, Any]) -> list[Any]:
+    """The keys that a dict holds, whatever a subclass makes of it."""
+    return list(mapping if isinstance(mapping, collections.OrderedDict) else dict.__iter__(mapping))
+
+
 def looked_up(class_: type, name: str) -> Any:
     """What Python finds for `name` along the bases of `class_`, as it is stored; or ABSENT."""
     for base in type.__dict__["__mro__"].__get__(class_):
@@ -113,8 +144,12 @@ def by_value(value: Any) -> bool:
 
 def unchanged(before: Any, now: Any, fetched: bool = True) -> bool:
     """Whether `now` does in place of `before`; any tensor does for one that is `fetched`."""
+    if isinstance(before, Fixed):
+        return before.tensor is now
     if before is now:
         return True
+    if before is FETCHED:
+        return isinstance(now, torch.Tensor)
     if isinstance(before, torch.Tensor):
         return fetched and isinstance(now, torch.Tensor)
     if type(before) is not type(now) or not by_value(before):

@@ -28,6 +28,7 @@ from ..errors import CaptureError
 from .control import markers, regions
 from .layouts import reads_what_it_writes, repeats_elements
 from .provenance import memory_of
+from .statistics import show_running_statistics, updates_statistics
 from .views import LISTS, View, view_of
 
 aten = torch.ops.aten
@@ -47,7 +48,7 @@ def remove_mutations(graph: GraphModule) -> tuple[GraphModule, list[Mutation]]:
     Raises:
         CaptureError: for a write that cannot be expressed.
     """
-    if not any(_writes(node) or _updates_statistics(node) for node in graph.graph.nodes):
+    if not any(_writes(node) or updates_statistics(node) for node in graph.graph.nodes):
         return graph, []
     _check_overlaps(graph)
     try:
@@ -75,8 +76,8 @@ def _written_inputs(graph: GraphModule) -> set[int]:
 
 def _rewrite(graph: GraphModule) -> list[Mutation]:
     for node in list(graph.graph.nodes):
-        if _updates_statistics(node):
-            _show_running_statistics(node)
+        if updates_statistics(node):
+            show_running_statistics(node)
     return _Rewriter(graph).run()
 
 
@@ -139,40 +140,9 @@ def _writes_where_elements_repeat(graph: GraphModule) -> bool:
     )
 
 
-def _updates_statistics(node: Node) -> bool:
-    """True for a normalisation that updates running statistics, which its schema does not say."""
-    if node.target not in (aten.batch_norm.default, aten.instance_norm.default):
-        return False
-    return bool(node.args[5]) and isinstance(node.args[3], Node)
-
-
 def _writes(node: Node) -> bool:
     target = node.target
     return isinstance(target, torch._ops.OpOverload) and target._schema.is_mutable
-
-
-def _show_running_statistics(node: Node) -> None:
-    """Make the writes of training-mode batch norm, which its schema does not show, ops of their own."""
-    args = list(node.args)
-    mean, var = args[3], args[4]
-    if node.meta["val"].dim() < 2:
-        raise CaptureError("batch_norm of a tensor without a channel dim", **_at(node))
-    if node.target is not aten.batch_norm.default:
-        raise CaptureError("instance_norm updates running statistics", **_at(node))
-    graph, value = node.graph, node.meta["val"]
-    op = aten._native_batch_norm_legit_functional.default
-    with graph.inserting_before(node), value.fake_mode:
-        call = graph.call_function(op, (*args[:5], True, args[6], args[7]))
-        call.meta = _meta(node, op(*_values(call.args)))
-        parts = {}
-        for i in (0, 3, 4):
-            parts[i] = graph.call_function(operator.getitem, (call, i))
-            parts[i].meta = _meta(node, call.meta["val"][i])
-        for i, statistic in ((3, mean), (4, var)):
-            write = graph.call_function(aten.copy_.default, (statistic, parts[i]))
-            write.meta = _meta(node, statistic.meta["val"])  # type: ignore[union-attr]
-    node.replace_all_uses_with(parts[0])
-    graph.erase_node(node)
 
 
 @dataclass

@@ -6,7 +6,9 @@ torch and the standard library.
 
 from __future__ import annotations
 
+import builtins
 import collections
+import contextlib
 import functools
 import sys
 import types
@@ -17,16 +19,18 @@ import torch
 
 from ..errors import CaptureError
 from . import locations
-from .guards import looked_up
+from .guards import items_of, keys_of, looked_up, object_parts
 from .reads import Reads, is_plain_key
 
 _MAX_ATTRIBUTES = 1000  # of a plain object; larger ones are data rather than configuration
-_DEPTH = 100
+_DEPTH, _MOST = 100, 100_000
 _LEAVES = (
     int, float, bool, complex, str, bytes, type(None), range, slice, type(...), torch.dtype, torch.device, torch.layout,
     torch.memory_format, torch.Generator, types.BuiltinFunctionType, types.CodeType, torch.Tensor,
 )  # fmt: skip
 _CALL_HOOKS = ("_backward_hooks", "_backward_pre_hooks", "_forward_hooks", "_forward_pre_hooks")
+# Objects of these modules are tools, not data.
+_NO_STATE = frozenset({"logging", "threading", "_thread", "weakref", "io", "_io", "concurrent", "asyncio"})
 # What holds data that no guard sees.
 _OPAQUE = ("ndarray", "bytearray", "array", "memoryview")
 
@@ -50,9 +54,9 @@ class Reach:
             return
         if isinstance(value, _LEAVES) or id(value) in self._seen:
             return
-        if self._depth > _DEPTH:
+        if self._depth > _DEPTH or len(self._seen) > _MOST:
             if self.reads is not None:
-                raise CaptureError("objects that the call reads are nested too deeply")
+                raise CaptureError("code that is not interpreted can reach very many objects, nested deeply")
             return
         self._seen[id(value)] = value
         self._depth += 1
@@ -69,7 +73,7 @@ class Reach:
         if isinstance(value, (list, set, collections.deque)):
             if self.reads is not None and self.is_outer(value):
                 self.reads.elements(value)
-            self._all(value, name)
+            self._all(items_of(value), name)
         elif isinstance(value, dict):
             self._dict(value, name)
         if not self.objects:
@@ -95,15 +99,19 @@ class Reach:
 
     def _dict(self, value: dict[Any, Any], name: str) -> None:
         if self.reads is not None and self.is_outer(value):
-            if not all(map(is_plain_key, list(value))):
+            if not all(map(is_plain_key, keys_of(value))):
                 return  # nobody looks a key up without running code of its class
             self.reads.items(value)
-        for key, item in list(value.items()):
+        for key, item in list(dict.items(value)):
             self.visit(item, f"{name}.{key}" if name else str(key))
 
     def _module(self, module: torch.nn.Module, name: str) -> None:
         fields = module.__dict__
         self._type_of(module)
+        forward = looked_up(type(module), "forward")
+        if self.reads is not None:
+            self.reads.class_attribute(type(module), "forward", forward)
+        self.visit(forward)
         self._items(module, fields)
         prefix = f"{name}." if name else ""
         for key, value in list(fields.items()):
@@ -116,16 +124,16 @@ class Reach:
 
     def _object(self, value: Any, name: str) -> None:
         class_ = type(value)
-        if class_.__name__ in _OPAQUE and self.reads is not None and self.is_outer(value):
+        if is_opaque(value) and self.reads is not None and self.is_outer(value):
             raise CaptureError(
                 f"code that is not interpreted can read a {class_.__qualname__}, whose contents are not guarded",
                 hint="pass it as an argument, as a tensor",
             )
-        fields = getattr(value, "__dict__", None)
-        if is_library(class_.__module__):
+        if class_.__module__.partition(".")[0] in _NO_STATE:
             return
+        _, fields = object_parts(value)
         self._type_of(value)
-        if type(fields) is dict and len(fields) <= _MAX_ATTRIBUTES:
+        if fields is not None and len(fields) <= _MAX_ATTRIBUTES:
             self._items(value, fields)
             for key, item in list(fields.items()):
                 self.visit(item, f"{name}.{key}")
@@ -144,7 +152,7 @@ class Reach:
 
     def _type_of(self, value: Any) -> None:
         if self.reads is not None and self.is_outer(value):
-            self.reads.type_of(value)
+            self.reads.object(value)
         self.visit(type(value))
 
     def _class(self, class_: type) -> None:
@@ -168,17 +176,19 @@ class Reach:
     def _function(self, function: types.FunctionType) -> None:
         code = function.__code__
         if not locations.is_users(code.co_filename):
+            self._library_function(function)
             return
         if self.reads is not None and self.is_outer(function):
             self.reads.function(function)
         namespace = function.__globals__
         names = global_names(code)
         for name in sorted(names):
-            if name not in namespace:
-                continue
             if self.reads is not None:
                 self.reads.item(namespace, name)
-            self._global(namespace[name], name, names)
+                if name not in namespace and hasattr(builtins, name):
+                    self.reads.item(vars(builtins), name)
+            if name in namespace:
+                self._global(namespace[name], name, names)
         for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
             if self.reads is not None and self.is_outer(cell):
                 self.reads.cell(cell)
@@ -188,6 +198,20 @@ class Reach:
                 continue
         self.visit(function.__defaults__, function.__name__)
         self.visit(function.__kwdefaults__, function.__name__)
+
+    def _library_function(self, function: types.FunctionType) -> None:
+        """Of torch's and the standard library's functions: what they close over, and the functions they name, if replaced."""
+        for cell in function.__closure__ or ():
+            with contextlib.suppress(ValueError):  # an empty cell
+                self.visit(cell.cell_contents, function.__name__)
+        if self.reads is None or not function.__module__.startswith("torch.nn"):
+            return
+        names, namespace = global_names(function.__code__), function.__globals__
+        for name in sorted(names & namespace.keys()):
+            self.reads.item(namespace, name)
+            if isinstance(namespace[name], types.ModuleType):
+                for attribute in sorted(names & vars(namespace[name]).keys()):
+                    self.reads.item(vars(namespace[name]), attribute)
 
     def _global(self, value: Any, name: str, names: set[str]) -> None:
         if not isinstance(value, types.ModuleType):
@@ -213,6 +237,11 @@ def hints(fn: Any) -> dict[int, tuple[torch.Tensor, str]]:
     else:
         reach.visit(fn, "" if isinstance(fn, torch.nn.Module) else getattr(fn, "__name__", "fn"))
     return reach.tensors
+
+
+def is_opaque(value: Any) -> bool:
+    """Whether `value` holds data that no guard sees."""
+    return type(value).__name__ in _OPAQUE
 
 
 def global_names(code: types.CodeType) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import os
 import types
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensor
 
 from ..errors import CaptureError
-from .guards import ABSENT, Guard, Kind, by_value, contents, function_parts
+from .guards import ABSENT, Fixed, Guard, Kind, by_value, contents, function_parts, items_of, keys_of, object_parts
 
 _LIMIT = 1 << 17  # values that one trace may depend on
 _TRACERS = (os.path.dirname(os.path.dirname(__file__)) + os.sep, os.path.dirname(torch.fx.__file__) + os.sep)
@@ -28,6 +29,7 @@ class Reads:
     def __init__(self) -> None:
         self._guards: dict[tuple[str, int], Guard] = {}  # a guard holds its object, so that ids stay unique
         self._count = 0
+        self._fixed: dict[int, torch.Tensor] = {}
 
     def _guard(self, kind: Kind, container: Any, detail: Any = None) -> Guard:
         key = (kind, id(container))
@@ -67,7 +69,7 @@ class Reads:
         if guard.detail is True:
             return
         guard = self._guards["dict", id(container)] = Guard("dict", container, True, {})
-        for key in list(container):
+        for key in keys_of(container):
             value = dict.__getitem__(container, key)
             if not is_plain_key(key):
                 raise CaptureError(f"a dict is read that has a {type(key).__name__} as key")
@@ -77,16 +79,20 @@ class Reads:
 
     def element(self, container: Any, index: int) -> None:
         """`container[index]` of a list is read, or that it has none."""
-        there = -len(container) <= index < len(container)
-        self._note(self._guard("sequence", container), index, container[index] if there else ABSENT)
+        size = list.__len__(container)
+        value = list.__getitem__(container, index) if -size <= index < size else ABSENT
+        self._note(self._guard("sequence", container), index, value)
 
     def length(self, container: Any) -> None:
-        self._guard("sequence", container, len(container))
+        self._guard("sequence", container, len(items_of(container)))
 
     def elements(self, container: Any) -> None:
         """All of it is read."""
-        guard = self._guard("sequence", container, len(container))
-        for index, value in enumerate(list(container)):
+        if not isinstance(container, list) and type(container) not in (set, collections.deque):
+            raise CaptureError(f"a {type(container).__name__} is read, which may hold what it likes")
+        items = items_of(container)
+        guard = self._guard("sequence", container, len(items))
+        for index, value in enumerate(items):
             self._note(guard, index, value)
 
     # ---- other objects ----
@@ -95,8 +101,13 @@ class Reads:
         """A look-up of `name` along the bases of `class_` found `value`, or ABSENT."""
         self._note(self._guard("type", class_), name, value)
 
-    def type_of(self, value: Any) -> None:
-        self._guard("class", value, type(value))
+    def object(self, value: Any) -> None:
+        """The class of `value`, and that its attributes are where they are."""
+        self._guard("object", value, object_parts(value))
+
+    def fix(self, tensor: torch.Tensor) -> None:
+        """It matters which object `tensor` is: where it was read, no other one does."""
+        self._fixed[id(tensor)] = tensor
 
     def function(self, function: types.FunctionType) -> None:
         self._guard("function", function, function_parts(function))
@@ -126,6 +137,9 @@ class Reads:
             if any(isinstance(value, FakeTensor) for value in guard.values.values()):
                 continue
             _as_outside_a_trace(guard)
+            for key, value in guard.values.items():
+                if id(value) in self._fixed:
+                    guard.values[key] = Fixed(value)
             changed = guard.changed()
             if changed:
                 raise StateMoved(
@@ -151,13 +165,15 @@ def tensors_of(guards: list[Guard]) -> Iterator[tuple[torch.Tensor, Guard, Any]]
                 yield value, guard, key
 
 
-def how(guard: Guard, value: Any) -> str:
-    """How the runtime compares with `value`."""
+def check_of(guard: Guard, value: Any) -> tuple[str, Any]:
+    """How the runtime compares, and with what."""
     if value is ABSENT:
-        return "absent"
+        return "absent", None
+    if isinstance(value, Fixed):
+        return "is", value.tensor
     if isinstance(value, torch.Tensor):
-        return "is" if guard.kind in ("attribute", "call") else "tensor"
-    return "equals" if by_value(value) else "is"
+        return "is" if guard.kind in ("attribute", "call") else "tensor", value
+    return "equals" if by_value(value) else "is", value
 
 
 def _as_outside_a_trace(guard: Guard) -> None:
@@ -170,4 +186,4 @@ def _as_outside_a_trace(guard: Guard) -> None:
 def _text(guard: Guard, key: Any) -> str:
     if guard.kind in ("dict", "type", "attribute") and key is not None:
         return f"{key!r} of a {type(guard.container).__name__}"
-    return f"a {type(guard.container).__name__}"
+    return f"a {type(guard.container).__name__} (at {key!r})"

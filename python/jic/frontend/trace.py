@@ -15,6 +15,7 @@ import torch
 from torch._subclasses.fake_tensor import (
     DataDependentOutputException,
     DynamicOutputShapeException,
+    FakeTensor,
     UnsupportedFakeTensorException,
     UnsupportedOperatorException,
 )
@@ -24,11 +25,12 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 from torch.utils import _pytree as pytree
 
-from ..errors import CaptureError
-from . import locations, randomness
+from ..errors import BudgetError, CaptureError
+from . import fake_kernels, locations, randomness
 from .checks import CONSTANTS, check_arguments, check_tensor, check_values, is_constant
 from .control import effects, prune
-from .control.errors import Unsupported
+from .control.context import DEFAULT_CALLS
+from .control.errors import OverBudget, Unsupported
 from .control.interpreter import Interpreter
 from .control.scalar import Scalar
 from .fingerprint import fingerprint_of
@@ -52,13 +54,20 @@ class FunctionRaised(CaptureError):
     """The callable itself raised while it was traced: run it eagerly, and its own exception appears."""
 
 
-def trace(fn: Callable[..., Any], args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Traced:
+@fake_kernels.corrected()
+def trace(
+    fn: Callable[..., Any],
+    args: tuple[Any, ...] = (),
+    kwargs: dict[str, Any] | None = None,
+    max_ops: int = DEFAULT_CALLS,
+) -> Traced:
     """Capture `fn(*args, **kwargs)`.
 
     Tensors in the pytrees `args` and `kwargs` are inputs; numbers, strings, None and the like are specialised
     constants. The callable runs once, on fake tensors and without gradients; the arguments are not changed.
 
     Raises:
+        BudgetError: it makes more than `max_ops` calls of torch, or takes longer than it may (see jic.budget).
         CaptureError: the call cannot be captured (control flow that depends on data, an argument or result of another
         kind,
             a mutation that cannot be expressed). Running eagerly is right.
@@ -67,11 +76,14 @@ def trace(fn: Callable[..., Any], args: tuple[Any, ...] = (), kwargs: dict[str, 
     leaves, in_spec = pytree.tree_flatten((tuple(args), dict(kwargs or {})))
     check_arguments(leaves, locations.of_function(fn))
     call = _Call(fn, leaves, in_spec)
+    call.max_ops = max_ops
     try:
         with ONE_AT_A_TIME:
             graph, guards = _settled(call)
     except CaptureError as error:
         error.notes = call.notes
+        with contextlib.suppress(StateMoved):
+            error.guards = call.reads.finish()
         raise
     inputs, reasons = _inputs(call, guards)
     reasons += [Reason(*note) for note in call.notes]
@@ -80,12 +92,23 @@ def trace(fn: Callable[..., Any], args: tuple[Any, ...] = (), kwargs: dict[str, 
     use_real_strides(graph)
     graph, mutations = remove_mutations(graph)
     geometry = make_dense(graph, geometry)
+    _check_sizes_kept(graph, mutations)
     _normalise(graph, inputs, outputs, mutations)
     pairs = [(m.input, m.result) for m in mutations]
     key = fingerprint_of(graph, [(o.kind, o.index, o.size, o.stride, o.offset) for o in outputs], pairs)
-    return Traced(graph, inputs, outputs, geometry, call.structure, pairs, guards, key, reasons, call.effects)
+    traced = Traced(graph, inputs, outputs, geometry, call.structure, pairs, guards, key, reasons, call.effects)
+    return replace(traced, unrolled=call.unrolled)
 
 
+def _check_sizes_kept(graph: GraphModule, mutations: list[Mutation]) -> None:
+    placeholders = [n for n in graph.graph.nodes if n.op == "placeholder"]
+    results: Any = graph.graph.output_node().args[0]
+    for m in mutations:
+        if placeholders[m.input].meta["val"].shape != results[m.result].meta["val"].shape:
+            raise CaptureError("an argument is resized", hint="give `out=` a tensor of the result's shape")
+
+
+@fake_kernels.corrected()
 def traced_of(graph: GraphModule, names: list[str]) -> Traced:
     """A graph that was derived from a captured one, with an argument for each placeholder, ready to be compiled.
 
@@ -123,8 +146,10 @@ class _Call:
         self.inputs: list[torch.Tensor] = []
         self.numbers: set[int] = set()  # the leaves of the result that are run-time numbers
         self.notes: list[tuple[str, str, str]] = []
+        self.unrolled: list[Reason] = []
         self.effects: effects.Effects | None = None
         self.interprets = True
+        self.max_ops = DEFAULT_CALLS
         self.failed_at = ""
         self.grad_mode = GradMode(enabled=False, needed=False)
 
@@ -155,6 +180,7 @@ class _Call:
         recorder = Recorder(_Call.forward.__code__, stand_ins, self.grad_mode)
         recorder.context.given(list(tensors))
         recorder.lasting.update(map(id, tensors))
+        recorder.context.max_calls = self.max_ops
         try:
             with fx_traceback.preserve_node_meta(), recorder, self.grad_mode.seen(list(tensors)):
                 result = self._call(recorder.interpreter, args, kwargs)
@@ -165,6 +191,8 @@ class _Call:
             result_leaves = [leaf.tensor if isinstance(leaf, Scalar) else leaf for leaf in result_leaves]
             self.result_leaves = [recorder.result(leaf) for leaf in result_leaves]
             results = [leaf for leaf in self.result_leaves if isinstance(leaf, torch.Tensor)]
+        except OverBudget as error:
+            raise error.error from None
         except Unsupported as error:
             refused = CaptureError(error.message, hint=error.hint, location=error.location)
             refused.outermost = error.outermost
@@ -175,6 +203,10 @@ class _Call:
         finally:
             self.unknown = list(recorder.unknown.values())
             self.notes = recorder.interpreter.notes
+            self.unrolled = [
+                Reason("loop", f"was unrolled, into {loop.calls} calls of torch: {loop.why}", loop.location)
+                for loop in recorder.context.unrolling.long()
+            ]
             recorder.context.journal.undo(0)
         return results
 
@@ -216,6 +248,8 @@ def _run(call: _Call) -> GraphModule:
                 graph = _run_once(call)
                 call.notes = [("interpreter", f"could not follow the function: {error.message}", error.location)]
                 return graph
+        except BudgetError:
+            raise
         except CaptureError:
             if not call.unknown:
                 raise
@@ -244,6 +278,7 @@ def _run_once(call: _Call) -> GraphModule:
         raise
     except Exception as error:
         raise _explain(error, call.failed_at) from error
+    _forget_real_tensors(graph)
     for leaf in call.result_leaves:
         if not isinstance(leaf, (torch.Tensor, *CONSTANTS)):
             raise CaptureError(
@@ -262,6 +297,15 @@ def _run_once(call: _Call) -> GraphModule:
                 "a captured tensor reaches the graph past torch's functions", location=node.meta["location"]
             )
     return graph
+
+
+def _forget_real_tensors(graph: GraphModule) -> None:
+    """The fake mode refers weakly to the tensors that it made others of, and `torch.utils.swap_tensors` refuses such ones."""
+    for node in graph.graph.nodes:
+        if node.op == "placeholder" and isinstance(node.meta.get("val"), FakeTensor):
+            converter = node.meta["val"].fake_mode.fake_tensor_converter.meta_converter
+            converter.describer = type(converter.describer)(copy_data=False)
+            return
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ import torch
 from torch.fx import GraphModule
 
 from .control import effects
-from .guards import Guard
+from .guards import FETCHED, Guard
 from .structure import Structure
 
 
@@ -101,6 +101,7 @@ class Traced:
         fingerprint: equal for graphs that may share a compiled artifact.
         reasons: remarks for `explain`.
         effects: what else the call does, given the whole of what `structure` describes; it returns the callable's result.
+        unrolled: loops of which more than a few hundred calls came, as they were unrolled.
     """
 
     graph_module: GraphModule
@@ -113,3 +114,12 @@ class Traced:
     fingerprint: str
     reasons: list[Reason] = field(default_factory=list)
     effects: effects.Effects | None = None
+    unrolled: list[Reason] = field(default_factory=list)
+
+    def let_go(self) -> None:
+        """Forget the tensors that are fetched at each call: the user may replace them, and they may be large."""
+        for guard in self.guards:
+            for key, value in guard.values.items():
+                if isinstance(value, torch.Tensor) and guard.kind not in ("attribute", "call"):
+                    guard.values[key] = FETCHED
+        self.inputs[:] = [s if s.guard is None else replace(s, tensor=None) for s in self.inputs]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import operator
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+
+from .native_module import native
 
 __all__ = ["AtenCall"]
 
@@ -27,7 +30,7 @@ class AtenCall:
         self._arguments = step["arguments"]
         self._keywords = step["keywords"]
         self._results = [(getattr(torch, r["dtype"]), tuple(r["shape"])) for r in step["results"]]
-        self._name = step["callee"]
+        self._name, self._warned = step["callee"], False
         # Finds a bad encoding when the program is loaded rather than when it runs.
         probe = [None] * len(step["operands"])
         self._decoded(probe)
@@ -36,7 +39,7 @@ class AtenCall:
         """The results, contiguous and on memory of their own.
 
         Raises:
-            RuntimeError: a result of another dtype or shape than the program was compiled for.
+            Bailout: a result of another dtype or shape than the program was compiled for.
         """
         with torch.no_grad():
             arguments, keywords = self._decoded(operands)
@@ -46,13 +49,19 @@ class AtenCall:
         owned = []
         for tensor, (dtype, shape) in zip(tensors, self._results, strict=True):
             if tensor.dtype != dtype or tuple(tensor.shape) != shape:
-                raise RuntimeError(
-                    f"{self._name} gave {tensor.dtype} {list(tensor.shape)}, compiled for {dtype} {list(shape)}"
-                )
+                raise self._gave_up(f"{tensor.dtype} {list(tensor.shape)}", f"{dtype} {list(shape)}")
             plain = tensor.resolve_conj().resolve_neg().contiguous()
             # A view of an operand would change with the buffer that it lies on.
             owned.append(plain.clone() if plain.untyped_storage().data_ptr() in borrowed else plain)
         return tuple(owned)
+
+    def _gave_up(self, found: str, expected: str) -> Exception:
+        """The fake kernel that the program's types are from is wrong about this call; says so once."""
+        text = f"{self._name} gave {found}, compiled for {expected}"
+        if not self._warned:
+            self._warned = True
+            warnings.warn(f"jic runs a call eagerly: {text}", stacklevel=2)
+        return native.Bailout(text)
 
     def _decoded(self, operands: Sequence[Any]) -> tuple[list[Any], dict[str, Any]]:
         keywords = {name: _decode(value, operands) for name, value in self._keywords.items()}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Kind = Literal["dict", "type", "sequence", "cell", "class", "function", "attribute", "call"]
+Kind = Literal["dict", "type", "sequence", "cell", "object", "function", "attribute", "call"]
 How = Literal["is", "equals", "absent", "tensor"]
 
 
@@ -35,7 +35,8 @@ class Group:
         `dict`: `container[key]`. With `detail` True the checks name all items, in order.
         `type`: what a look-up of `key` along the class's bases finds.
         `sequence`: `container[key]` of a list, or of the items of a set or deque in order; `detail` is the length, or None.
-        `cell`: its contents. `class`: `type(container)` is `detail`.
+        `cell`: its contents. `object`: its class and its dict of attributes are those of the tuple `detail`, or the latter
+            is None.
         `function`: its code, defaults and keyword defaults are the objects of the tuple `detail`.
         `attribute`: `getattr(container, key)`. `call`: `container()`.
     """

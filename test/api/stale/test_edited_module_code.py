@@ -161,6 +161,7 @@ def test_patched_class_of_torch(check: Check, monkeypatch: pytest.MonkeyPatch, o
         lambda: monkeypatch.setattr(class_, name, patched),
         lambda: monkeypatch.setattr(class_, name, old),
         target="net",
+        eager=owner == "Module",
     )
 
 

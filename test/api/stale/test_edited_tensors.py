@@ -85,6 +85,8 @@ def test_tensor_rebound_with_gradients(check: Check, where: str) -> None:
 )
 def test_tensor_becomes_something_else(check: Check, where: str) -> None:
     values = ("2.0", "None", "torch.randn(4)", "[1.0]", "3", "torch.nn.Parameter(torch.randn(4))", "'a'", "2.0")
+    if "module" in where:
+        values = values[:5]  # where a parameter is, a module takes no text
     check(PROGRAM, *(REBOUND[where].format(value) for value in values))
 
 

@@ -90,15 +90,17 @@ func.func @keys(%q: tensor<8x5x8xf32>, %k: tensor<2x4x5x8xf32>) -> tensor<8x5x5x
   return %2 : tensor<8x5x5xf32>
 }
 
-// Indices in even steps are a slice; negative ones count from the end; an index out of range stays an error.
+// Indices in even steps are a slice; an index out of range, below zero too, stays an error.
 // CHECK-LABEL: func.func @indices
 // CHECK: %[[S:.*]] = "jic.slice"(%arg0) {offsets = array<i64: 1>, strides = array<i64: 2>} : (tensor<8xf32>) -> tensor<4xf32>
 // CHECK: "jic.reshape"(%[[S]]) : (tensor<4xf32>) -> tensor<2x2xf32>
-// CHECK: jic.index_select
-func.func @indices(%x: tensor<8xf32>) -> (tensor<2x2xf32>, tensor<2xf32>) {
-  %0 = "jic.constant"() {value = dense<[[1, 3], [5, -1]]> : tensor<2x2xi64>} : () -> tensor<2x2xi64>
+// CHECK-COUNT-2: jic.index_select
+func.func @indices(%x: tensor<8xf32>) -> (tensor<2x2xf32>, tensor<2xf32>, tensor<2xf32>) {
+  %0 = "jic.constant"() {value = dense<[[1, 3], [5, 7]]> : tensor<2x2xi64>} : () -> tensor<2x2xi64>
   %1 = "jic.index_select"(%x, %0) {dim = 0 : i64} : (tensor<8xf32>, tensor<2x2xi64>) -> tensor<2x2xf32>
   %2 = "jic.constant"() {value = dense<[7, 8]> : tensor<2xi64>} : () -> tensor<2xi64>
   %3 = "jic.index_select"(%x, %2) {dim = 0 : i64} : (tensor<8xf32>, tensor<2xi64>) -> tensor<2xf32>
-  return %1, %3 : tensor<2x2xf32>, tensor<2xf32>
+  %4 = "jic.constant"() {value = dense<[-1, 0]> : tensor<2xi64>} : () -> tensor<2xi64>
+  %5 = "jic.index_select"(%x, %4) {dim = 0 : i64} : (tensor<8xf32>, tensor<2xi64>) -> tensor<2xf32>
+  return %1, %3, %5 : tensor<2x2xf32>, tensor<2xf32>, tensor<2xf32>
 }

@@ -7,9 +7,10 @@ import types
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch._subclasses.fake_tensor import FakeTensor
 
 from .. import locations
-from ..guards import ABSENT, looked_up
+from ..guards import ABSENT
 from .errors import Unsupported
 from .iteration import Range
 from .lists import has_segment
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 _REGISTRIES = ("_parameters", "_buffers", "_modules")
 _FUNCTION_PARTS = frozenset({"__code__", "__defaults__", "__kwdefaults__", "__closure__"})
+_SETTINGS = (int, float, bool, str, type(None))
+_MARKS = frozenset({"grad", "grad_fn", "requires_grad", "is_leaf", "retains_grad", "_backward_hooks", "__dict__"})
 _STORED = (types.MemberDescriptorType, types.GetSetDescriptorType)
 
 
@@ -51,15 +54,11 @@ class Attributes:
             return self.load(owner.__func__, name)
         if isinstance(owner, super):
             return self._of_super(owner, name)
-        hook = looked_up(type(owner), "__getattribute__")
-        if _is_users(hook):
-            self.outer.type_of(owner)
-            self.outer.class_attribute(type(owner), "__getattribute__")
-            try:
-                return self.interpreter.call(hook, [owner, name], {}, None)
-            except AttributeError:
-                return self._missing(owner, name)
+        hook = self.outer.class_attribute(type(owner), "__getattribute__")
         try:
+            if _is_users(hook):
+                self.outer.object(owner)
+                return self.interpreter.call(hook, [owner, name], {}, None)
             return self.stored(owner, name)
         except AttributeError:
             return self._missing(owner, name)
@@ -67,7 +66,7 @@ class Attributes:
     def stored(self, owner: Any, name: str) -> Any:
         """`object.__getattribute__(owner, name)`."""
         class_ = type(owner)
-        self.outer.type_of(owner)
+        self.outer.object(owner)
         found = self.outer.class_attribute(class_, name)
         if name == "__class__":
             return class_
@@ -75,7 +74,7 @@ class Attributes:
             return self._of_property(owner, name, found)
         if isinstance(found, _STORED):
             return self._in_slot(owner, name, found)
-        setter = found is not ABSENT and looked_up(type(found), "__set__") is not ABSENT
+        setter = found is not ABSENT and self.outer.class_attribute(type(found), "__set__") is not ABSENT
         if setter:
             return self._described(owner, found)
         fields = _fields(owner)
@@ -87,7 +86,11 @@ class Attributes:
             return self._cached(owner, name, found)
         if found is not ABSENT:
             return self._described(owner, found)
-        return object.__getattribute__(owner, name)  # its message is Python's
+        if self.outer.class_attribute(class_, "__getattr__") is ABSENT:
+            return getattr(
+                owner, name
+            )  # its message is Python's; or the class, written in C, has attributes of its own kind
+        return object.__getattribute__(owner, name)
 
     def registered(self, module: torch.nn.Module, name: str) -> Any:
         """`torch.nn.Module.__getattr__(module, name)`: a parameter, buffer or submodule."""
@@ -119,23 +122,45 @@ class Attributes:
             raise
         if _is_users(hook):
             return self.interpreter.call(hook, [owner, name], {}, None)
+        if isinstance(owner, dict) and hook is dict.__getitem__:
+            self.outer.item(owner, name)
+            return hook(owner, name)
         self.outer.everything(owner)
-        return hook(owner, name)
+        value = hook(owner, name)
+        return self.outer.attribute(owner, name) if isinstance(value, _SETTINGS) else value
 
     # ---- by kind of owner ----
 
     def _of_tensor(self, tensor: torch.Tensor, name: str) -> Any:
-        fields = getattr(tensor, "__dict__", None)
-        if fields and name in fields and not hasattr(torch.Tensor, name):
-            return self.outer.field(tensor, fields, name)
+        found = self.outer.class_attribute(torch.Tensor, name)
+        if name == "__class__":
+            self.outer.object(tensor)
+        if found is ABSENT or name in _MARKS:
+            if isinstance(tensor, FakeTensor):
+                self._of_input(tensor, name)
+            else:
+                self.outer.object(tensor)
+                if found is not ABSENT:
+                    return self.outer.attribute(tensor, name)
+                return self.outer.field_of(tensor, name)
         return self.interpreter.context.defined(getattr(tensor, name), name)
 
+    def _of_input(self, tensor: torch.Tensor, name: str) -> None:
+        """What autograd or somebody else has attached to a tensor that was given is no part of the signature."""
+        if self.interpreter.context.is_input(tensor) and name not in ("is_leaf", "requires_grad"):
+            raise Unsupported(f"the attribute {name} of an argument is read", hint="pass it as an argument of its own")
+
     def _of_namespace(self, module: types.ModuleType, name: str) -> Any:
-        if type(module) is types.ModuleType or name in module.__dict__:
-            value = self.outer.field(module, module.__dict__, name)
-            if value is not ABSENT:
-                return value
-        return getattr(module, name)
+        self.outer.object(module)
+        value = self.outer.field(module, module.__dict__, name)
+        if value is not ABSENT:
+            return value
+        hook = self.outer.field(module, module.__dict__, "__getattr__")
+        if _is_users(hook):
+            return self.interpreter.call(hook, [name], {}, None)
+        # As torch.backends, whose classes have properties.
+        value = getattr(module, name)
+        return self.outer.attribute(module, name) if isinstance(value, _SETTINGS) else value
 
     def _of_class(self, class_: type, name: str) -> Any:
         self.outer.class_attribute(class_, name)
@@ -166,11 +191,9 @@ class Attributes:
         return found.__get__(owner, type(owner))
 
     def _in_slot(self, owner: Any, name: str, found: Any) -> Any:
-        if name == "__dict__":
-            self.outer.whole(owner.__dict__)
-        elif isinstance(owner, types.FunctionType) and name in _FUNCTION_PARTS:
+        if isinstance(owner, types.FunctionType) and name in _FUNCTION_PARTS:
             self.outer.function(owner)
-        elif not type(owner).__module__.startswith(("builtins", "torch")):
+        elif name != "__dict__" and not type(owner).__module__.startswith(("builtins", "torch")):
             return self.outer.attribute(owner, name)
         return found.__get__(owner, type(owner))
 
@@ -181,11 +204,13 @@ class Attributes:
 
     def _described(self, owner: Any, found: Any) -> Any:
         """A class attribute: bound to the owner, if it is a function or the like."""
-        getter = looked_up(type(found), "__get__")
+        getter = self.outer.class_attribute(type(found), "__get__")
         if getter is ABSENT:
             return found
         if _is_users(getter):
             return self.interpreter.call(getter, [found, owner, type(owner)], {}, None)
+        if isinstance(getter, types.FunctionType) and self.outer.has(owner):  # a descriptor of the standard library's
+            self.outer.everything(owner)
         return getter(found, owner, type(owner))
 
 

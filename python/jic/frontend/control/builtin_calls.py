@@ -87,6 +87,7 @@ def _size(value: Any) -> Any:
 
 @_handles(reversed)
 def _reversed(interpreter: Interpreter, items: Any) -> Any:
+    interpreter.context.outer.whole(items)
     if isinstance(items, (range, torch.Tensor, Range, Wrapped)) or lists.has_segment(items):
         return Wrapped("reversed", (items,), 0, interpreter.iterate)
     return reversed(items)
@@ -126,7 +127,7 @@ def _item(interpreter: Interpreter, tensor: torch.Tensor) -> Any:
 
 @_handles(isinstance)
 def _isinstance(interpreter: Interpreter, value: Any, classes: Any) -> bool:
-    interpreter.context.outer.type_of(value)
+    interpreter.context.outer.object(value)
     if isinstance(value, Scalar):
         return issubclass(value.kind, classes)
     if isinstance(value, (Range, Unroll, Wrapped)):
@@ -138,7 +139,7 @@ def _isinstance(interpreter: Interpreter, value: Any, classes: Any) -> bool:
 def _type(interpreter: Interpreter, *args: Any) -> Any:
     if len(args) == 1 and isinstance(args[0], Scalar):
         return args[0].kind
-    interpreter.context.outer.type_of(args[0])
+    interpreter.context.outer.object(args[0])
     found = type(*args)
     return torch.Tensor if len(args) == 1 and found is FakeTensor else found
 

@@ -11,16 +11,21 @@ from torch.fx import Node
 from torch.fx.experimental.proxy_tensor import get_proxy_mode
 from torch.utils.weak import WeakTensorKeyDictionary
 
+from ... import budget
+from ...errors import BudgetError
 from . import markers  # noqa: F401  (defines the ops)
-from .errors import Again, Unsupported
+from .errors import Again, OverBudget, Unsupported
+from .identity import Identities
 from .journal import Journal, Place
 from .outer import Outer
 from .scalar import Scalar, to_bool
+from .unrolling import Unrolling
 from .values import Maybe, Poison, tensors_of
 
 ops = torch.ops.jic
+DEFAULT_CALLS = 1 << 15
+_CALLS_A_LOOK = 16  # calls between two looks at the clock
 _BAIL = "<bail>"
-_LIMIT = 1 << 15  # torch calls that a trace may hold
 
 
 def storage_of(tensor: torch.Tensor) -> int:
@@ -58,21 +63,48 @@ class _Names:
 
 
 @dataclass(eq=False)
+class Known:
+    """What is known of a region before it is traced again, with what is around it: the tensors from outside it writes to."""
+
+    written: list[torch.Tensor] = field(default_factory=list)
+    inner: dict[int, Known] = field(default_factory=dict)
+
+    def add(self, tensor: torch.Tensor) -> None:
+        if all(t is not tensor for t in self.written):
+            self.written.append(tensor)
+
+
+@dataclass(eq=False)
 class Region:
     """A region being traced.
 
     Attributes:
+        known: what earlier tries found out about it.
         written: tensors from outside that code in it writes to; they must be carried through.
         versions: what stands for such a tensor inside, by id: (tensor, stand-in).
+        memory: of the tensors in `versions`.
         carried: the memory of stand-ins of variables' values; changed: what of it is written to.
+        inner: regions in it that were opened so far.
     """
 
     what: str
     serial: int
+    known: Known = field(default_factory=Known)
     written: list[torch.Tensor] = field(default_factory=list)
     versions: dict[int, tuple[torch.Tensor, torch.Tensor]] = field(default_factory=dict)
+    memory: set[int] = field(default_factory=set)
     carried: set[int] = field(default_factory=set)
     changed: set[int] = field(default_factory=set)
+    inner: int = 0
+
+    def replace(self, tensor: torch.Tensor, stand_in: torch.Tensor) -> None:
+        """`stand_in` is `tensor` inside."""
+        self.versions[id(tensor)] = tensor, stand_in
+        self.memory.add(storage_of(tensor))
+
+    def replace_nothing(self) -> None:
+        self.versions.clear()
+        self.memory.clear()
 
 
 class Context:
@@ -87,7 +119,9 @@ class Context:
         self.names = _Names()
         self.names.variables[_BAIL] = False
         self.messages: list[str] = []
-        self.calls = 0
+        self.calls = 0  # of torch, so far
+        self.unrolling = Unrolling(lambda: self.calls)
+        self.max_calls = DEFAULT_CALLS
         self.stand_in = stand_in
         self.captured: Callable[[torch.Tensor], torch.Tensor] = lambda tensor: (
             tensor
@@ -96,7 +130,7 @@ class Context:
         self._fresh: dict[int, tuple[int, Any]] = {}
         self._views: dict[int, tuple[Region, torch.Tensor]] = {}  # by id: the region that a view was made in
         self._parts: dict[int, int] = {}  # memory of a computed slice → of what it is a view of
-        self._may_be: dict[int, list[torch.Tensor]] = {}
+        self.identities = Identities()
         self._inputs: set[int] = set()
         self._homes: dict[int, tuple[Region | None, torch.Tensor]] = {}
 
@@ -232,25 +266,29 @@ class Context:
     def part(self, result: torch.Tensor, whole: torch.Tensor) -> torch.Tensor:
         """Note that `result`, which was computed, is to the user a view of `whole`. Returns it."""
         self.made(result)
-        self._parts[storage_of(result)] = self._memory(whole)
+        self._parts[storage_of(result)] = self.memory(whole)
         if self.regions:
             self._views[id(result)] = (self.regions[-1], result)
         return result
 
-    def may_be(self, result: torch.Tensor, sources: Iterable[torch.Tensor | None]) -> None:
-        """`result` of a region may be, to the user, one of the tensors `sources` itself."""
-        found = [s for s in sources if s is not None]
-        found += [origin for s in found for origin in self.origins(s)]
-        if found:
-            self._may_be.setdefault(storage_of(result), []).extend(found)
+    def may_be(self, result: torch.Tensor, sources: Iterable[torch.Tensor], region: Region) -> None:
+        """`result` of `region` may be, to the user, one of the tensors `sources` itself."""
+        new: list[int] = []
+        old: list[int] = []
+        for source in sources:
+            if self.made_in(source, region):
+                new.append(storage_of(source))
+            else:
+                old.append(self.memory(source))
+        self.identities.add(storage_of(result), old, new)
 
-    def origins(self, tensor: torch.Tensor) -> list[torch.Tensor]:
-        """The tensors that `tensor`, which came out of a region, may be."""
-        return self._may_be.get(storage_of(tensor), [])
+    def origins(self, tensor: torch.Tensor) -> set[int]:
+        """The memory of the tensors that `tensor`, which came out of a region, may be."""
+        return self.identities.origins(storage_of(tensor))
 
     def is_copy(self, tensor: torch.Tensor) -> bool:
         """Whether `tensor` is, or may be, another tensor or a part of one in eager: it has memory of its own here."""
-        return bool(self.origins(tensor)) or self._memory(tensor) != storage_of(tensor)
+        return self.identities.is_copy(storage_of(tensor)) or self.memory(tensor) != storage_of(tensor)
 
     def made_in(self, tensor: torch.Tensor, region: Region) -> bool:
         """Whether `tensor` is a new one of `region`."""
@@ -259,22 +297,18 @@ class Context:
 
     def _check_identity(self, tensor: torch.Tensor) -> None:
         """A write to a tensor that may or may not be another one, which somebody sees, cannot be expressed."""
-        key = self._memory(tensor)
-        visible: set[int] | None = None
-        for result, sources in self._may_be.items():
-            involved = result == key or any(self._memory(s) == key for s in sources)
-            if not involved:
-                continue
-            if visible is None:
-                visible = {self._memory(t) for _, value in self.variables() for t in tensors_of(value)}
-            others = {result, *(self._memory(s) for s in sources)} - {key}
-            if any(other in visible or other in self._inputs or other not in self._homes for other in others):
-                raise Unsupported(
-                    "a tensor is written to in place that a loop or branch may have left as another tensor",
-                    hint="clone() it before the loop or branch, or compute a new value",
-                )
+        others = self.identities.related(self.memory(tensor))
+        if not others:
+            return
+        seen = not others.isdisjoint(self._inputs) or any(other not in self._homes for other in others)
+        if seen or any(self.memory(t) in others for _, value in self.variables() for t in tensors_of(value)):
+            raise Unsupported(
+                "a tensor is written to in place that a loop or branch may have left as another tensor",
+                hint="clone() it before the loop or branch, or compute a new value",
+            )
 
-    def _memory(self, tensor: torch.Tensor) -> int:
+    def memory(self, tensor: torch.Tensor) -> int:
+        """Which memory `tensor` has to the user."""
         key = storage_of(tensor)
         return self._parts.get(key, key)
 
@@ -283,13 +317,11 @@ class Context:
         for region in reversed(self.regions):
             if id(tensor) in region.versions:
                 return region.versions[id(tensor)][1]
-            if region.versions:
-                storage = storage_of(tensor)
-                if any(storage_of(t) == storage for t, _ in region.versions.values()):
-                    raise Unsupported(
-                        f"a tensor is written to in {region.what} and read there through a view made before it",
-                        hint="make the view inside, or clone() it",
-                    )
+            if region.memory and storage_of(tensor) in region.memory:
+                raise Unsupported(
+                    f"a tensor is written to in {region.what} and read there through a view made before it",
+                    hint="make the view inside, or clone() it",
+                )
         return tensor
 
     def original(self, tensor: Any) -> Any:
@@ -304,7 +336,7 @@ class Context:
         """`tensor` (no stand-in) is about to be written to."""
         tensor = self.captured(tensor)
         self._check_write(tensor)
-        if self._may_be:
+        if self.identities:
             self._check_identity(tensor)
 
     def _check_write(self, tensor: torch.Tensor) -> None:
@@ -313,7 +345,7 @@ class Context:
         here = self.regions[-1]
         if id(tensor) in here.versions:
             return
-        key = self._memory(tensor)
+        key = self.memory(tensor)
         home, root = self._homes.get(key, (None, tensor))
         if home is here:
             if key in here.carried:
@@ -324,10 +356,39 @@ class Context:
                 f"{here.what} writes through a view made before it",
                 hint="index the whole tensor inside: out[...] = value",
             )
-        if id(root) in here.versions:
-            return
-        here.written.append(root)
-        raise Again
+        self._carry(root, home)
+
+    def _carry(self, tensor: torch.Tensor, home: Region | None) -> None:
+        """See to it that all regions inside `home` carry `tensor`, which is written to: the outermost that does not is
+        traced again, and those within it know then."""
+        outside = next((i + 1 for i, region in enumerate(self.regions) if region is home), 0)
+        missing = [region for region in self.regions[outside:] if id(tensor) not in region.versions]
+        for region in missing:
+            region.known.add(tensor)
+        if missing:
+            missing[0].written.append(tensor)
+            raise Again
+
+    def open_region(self, what: str, known: Known | None = None) -> Region:
+        """A region to be traced inside the one that is. `known` is of another try of it."""
+        if known is None:
+            known = Known()
+            if self.regions:
+                around = self.regions[-1]
+                known = around.known.inner.setdefault(around.inner, known)
+                around.inner += 1
+            alive = [t for t in known.written if self._is_alive(t)]
+            known.written[:] = alive
+        return Region(what, self.next_serial(), known)
+
+    def is_used(self, tensor: torch.Tensor) -> bool:
+        """Whether something in the graph so far uses `tensor`."""
+        return bool(self._tracker()[tensor].proxy.node.users)
+
+    def _is_alive(self, tensor: torch.Tensor) -> bool:
+        """Whether the graph still has what made `tensor`."""
+        tracker = self._tracker()
+        return tensor in tracker and not tracker[tensor].proxy.node._erased
 
     def given(self, tensors: list[torch.Tensor]) -> None:
         """Note the inputs of the trace."""
@@ -336,18 +397,35 @@ class Context:
             self.made(tensor)
             self._inputs.add(storage_of(tensor))
 
+    def is_input(self, tensor: torch.Tensor) -> bool:
+        """Whether `tensor` has the memory of an input of the trace."""
+        return storage_of(tensor) in self._inputs
+
     def is_own(self, tensor: torch.Tensor, region: Region | None) -> bool:
         """Whether the memory of `tensor` was made by code of `region`, or by the call itself outside all regions (None)."""
         key = storage_of(tensor)
         return key in self._homes and self._homes[key][0] is region and key not in self._inputs
 
     def count_call(self) -> None:
+        """A call of torch is about to be traced.
+
+        Raises:
+            OverBudget: there are more than there may be, or it takes too long.
+        """
         self.calls += 1
-        if self.calls > _LIMIT:
-            raise Unsupported(
-                f"the function makes more than {_LIMIT} calls of torch while it is traced",
-                hint="a loop that unrolls is too long: see the notes for why it was not compiled as a loop",
-            )
+        try:
+            if self.calls > self.max_calls:
+                raise BudgetError(
+                    f"the function makes more than {self.max_calls} calls of torch while it is traced",
+                    hint="raise JitConfig.max_trace_ops",
+                )
+            if self.calls % _CALLS_A_LOOK == 0:
+                budget.check("tracing")
+        except BudgetError as error:
+            loop = self.unrolling.outermost
+            why = f", in a loop that is unrolled: {loop.why}" if loop is not None else ""
+            location = self.location() if loop is None else loop.location
+            raise OverBudget(BudgetError(error.message + why, hint=error.hint, location=location)) from None
 
     # ---- rows of tensors at run-time indices ----
 

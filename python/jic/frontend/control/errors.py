@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import types
 
+from ...errors import BudgetError
+
 
 class Unsupported(BaseException):
     """What cannot be expressed with values that are only known at run time.
@@ -19,6 +21,14 @@ class Unsupported(BaseException):
     def __init__(self, message: str, *, hint: str = "", location: str = "", effect: bool = False) -> None:
         super().__init__(message)
         self.message, self.hint, self.location, self.effect = message, hint, location, effect
+
+
+class OverBudget(BaseException):
+    """Tracing takes more calls or time than it may: nothing that is left of the trace may go on."""
+
+    def __init__(self, error: BudgetError) -> None:
+        super().__init__(error.message)
+        self.error = error
 
 
 class Again(BaseException):

@@ -173,13 +173,18 @@ class Expressions:
         return from_(0, left)
 
     def _compare(self, op: ast.cmpop, left: Any, right: Any) -> Any:
-        for value in (left, right):
-            self.context.outer.argument(value)
+        if not isinstance(op, (ast.Is, ast.IsNot)):
+            for value in (left, right):
+                self.context.outer.argument(value)
         if isinstance(op, (ast.In, ast.NotIn)):
+            self.context.outer.identity(left)
             found = self._contains(left, plain(right))
             if isinstance(op, ast.In):
                 return found
             return Scalar(bool, ~found.tensor) if isinstance(found, Scalar) else not found
+        if isinstance(op, (ast.Is, ast.IsNot)):
+            self.context.outer.identity(left if right is not None else None)
+            self.context.outer.identity(right if left is not None else None)
         return _COMPARE[type(op)](plain(left), plain(right))
 
     def _contains(self, item: Any, container: Any) -> Any:

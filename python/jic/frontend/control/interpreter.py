@@ -30,6 +30,7 @@ from .scalar import Scalar, from_tensor, tracing
 from .statements import RETURN, Statements
 
 _DEPTH = 200
+_MODULE_CALL, _SEQUENTIAL = torch.nn.Module.__call__, torch.nn.Sequential.forward.__code__
 _LIST_METHODS = frozenset(
     {"append", "extend", "insert", "pop", "remove", "clear", "sort", "reverse", "copy", "index", "count"}
 )
@@ -73,10 +74,11 @@ class Interpreter:
         return ""
 
     def _variables(self) -> Iterator[tuple[Place, Any]]:
-        """All variables of the functions that are being interpreted."""
+        """All variables of the functions that are being interpreted: what code may still read."""
         for frame in self.frames:
             for name, value in frame.variables.items():
-                yield Place("var", frame, name), value
+                if name != RETURN:
+                    yield Place("var", frame, name), value
             for cell in frame.cells.values():
                 yield Place("cell", cell), Place("cell", cell).read()
 
@@ -84,10 +86,13 @@ class Interpreter:
         """Give `error` the current line if it has none."""
         error.location = error.location or self.location()
 
-    def note_unrolled(self, what: str, error: Unsupported) -> None:
-        note = (what, f"unrolled: {error.message}" + (f" ({error.hint})" if error.hint else ""), error.location)
+    def note_unrolled(self, what: str, error: Unsupported) -> str:
+        """Note that a loop is unrolled; returns why."""
+        why = error.message + (f" ({error.hint})" if error.hint else "")
+        note = (what, f"unrolled: {why}", error.location)
         if note not in self.notes:
             self.notes.append(note)
+        return why
 
     def run(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The result of `function(*args, **kwargs)`, and the end of the trace.
@@ -141,6 +146,7 @@ class Interpreter:
         if function is super and not args:
             return self._super(caller)
         if isinstance(function, functools.partial):
+            self.context.outer.partial(function)
             return self.call(function.func, [*function.args, *args], {**function.keywords, **kwargs}, caller)
         if isinstance(function, types.MethodType):
             return self.call(function.__func__, [function.__self__, *args], kwargs, caller)
@@ -314,6 +320,8 @@ class Interpreter:
                 outer.whole(hooks)
             if hooks:
                 return self._unseen(module, args, kwargs)
+        if _replaced():
+            raise Unsupported("torch.nn.Module.__call__ is replaced, which torch's tracer does not see")
         if outer.class_attribute(type(module), "__call__") is not torch.nn.Module.__call__:
             return self._unseen(module, args, kwargs)
         layer = library.find_module(module)
@@ -321,7 +329,7 @@ class Interpreter:
             return self.call(layer, [module, *args], kwargs, caller)
         forward = self.attribute(module, "forward")
         code = getattr(getattr(forward, "__func__", forward), "__code__", None)
-        if type(module) is torch.nn.Sequential and code is torch.nn.Sequential.forward.__code__:
+        if type(module) is torch.nn.Sequential and code is _SEQUENTIAL:
             value = args[0]
             for child in self.iterate(self.attribute(module, "_modules").values()):
                 value = self.call(child, [value], {}, caller)
@@ -434,6 +442,12 @@ class Interpreter:
         if isinstance(value, Scalar):
             raise TypeError(f"'{value.kind.__name__}' object is not iterable")
         return iter(value)
+
+
+def _replaced() -> bool:
+    """Whether somebody else than torch's tracer has put another `Module.__call__` there."""
+    call = torch.nn.Module.__call__
+    return getattr(call, "__wrapped__", call) is not _MODULE_CALL
 
 
 def _hooks(module: torch.nn.Module) -> Iterator[dict[int, Any]]:

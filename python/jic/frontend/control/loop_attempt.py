@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from .branches import select
-from .context import Region, ops, storage_of
+from .context import ops, storage_of
 from .errors import Again, Unsupported
 from .flow import NEXT, Flow
 from .journal import UNDEFINED, Place
 from .lists import Segment, buffer_specs
+from .loop_memory import LoopMemory
+from .loop_plan import Growth, Plan, Unstable
 from .scalar import LIMIT, Scalar, check_limit, constant, is_number, to_bool
 from .values import (
     Mismatch,
@@ -29,7 +30,6 @@ from .values import (
     same,
     scalars_of,
     spec_of,
-    tensors_of,
     unify,
 )
 
@@ -39,44 +39,11 @@ if TYPE_CHECKING:
 _CARRIED = (-LIMIT, LIMIT)
 
 
-class Unstable(Unsupported):
-    """A value has another type after the first step: if that step is taken out of the loop, the rest may be stable."""
-
-
-@dataclass(eq=False)
-class _Growth:
-    """A list that each step appends to: the specs of the items; with `whole` the items before the loop lie in the buffer too."""
-
-    items: tuple[Spec, ...]
-    whole: bool = False
-
-
-@dataclass(eq=False)
-class Plan:
-    """What is known of a loop, more with each try.
-
-    Attributes:
-        carried: places and the specs of their values.
-        steps: ints that grow by a constant each step.
-        lists: lists that grow.
-        written: tensors from outside that the body writes to.
-        exits: the kinds of flow by which the loop may be left early.
-        starts: the types that initial values are converted to, since steps give them.
-    """
-
-    carried: dict[Place, Spec] = field(default_factory=dict)
-    steps: dict[Place, int] = field(default_factory=dict)
-    lists: dict[Place, _Growth] = field(default_factory=dict)
-    written: list[torch.Tensor] = field(default_factory=list)
-    exits: frozenset[str] = frozenset()
-    starts: dict[Place, Spec] = field(default_factory=dict)
-    not_steps: set[Place] = field(default_factory=set)
-
-
-class Attempt:
+class Attempt(LoopMemory):
     def __init__(self, loop: Loop, plan: Plan) -> None:
         self.loop, self.plan, self.context = loop, plan, loop.context
-        self.region = Region(loop.what, self.context.next_serial())
+        self.region = self.context.open_region(loop.what, plan.known)
+        plan.known = self.region.known
         self.mark, self.journal = self.context.mark(), self.context.journal.mark
         self.depth = len(self.context.regions)
         self.learned = False
@@ -87,6 +54,7 @@ class Attempt:
         self.initial: list[Any] = []
         self.following: list[Any] = []
         self.entered: dict[Place, list[torch.Tensor]] = {}
+        self.rotation: dict[int, int] = {}  # carried values that change places: whose first tensor each is in the end
         self.always = False
         self.tested: set[Place] = set()  # places that the test changes
         self.now: dict[Place, Any] = {}  # of ints that grow by a constant
@@ -113,6 +81,7 @@ class Attempt:
         total = count.tensor if isinstance(count, Scalar) else constant(count)  # type: ignore[arg-type]
         inits = self._inits()
         index, *carried = ops.loop_begin(total, inits)
+        begin = context.mark()
         context.regions.append(self.region)
         last = count - 1 if isinstance(count, int) else LIMIT
         number = Scalar(int, index, (0, max(0, last)))
@@ -122,7 +91,11 @@ class Attempt:
         if exits:
             self.plan.exits = frozenset(exits)
             self.again()
-        results = ops.loop_end([context.swapped(t) for t in self._next(number)])
+        following = self._next(number)
+        if self.region.changed:
+            self._see_rotation(count, begin)
+        self._no_aliases(following)
+        results = ops.loop_end([context.swapped(t) for t in following])
         self._note_numbers()
         self._leave(results, count)
         return NEXT
@@ -151,6 +124,7 @@ class Attempt:
             raise Unsupported(f"{loop.what} never runs")
         condition = goes_on.tensor if isinstance(goes_on, Scalar) else constant(goes_on)
         handed = [number.tensor, code.tensor, *self._next(number, at_test=True)]
+        self._no_aliases(handed[2:])
         values = ops.while_cond(condition, [context.swapped(t) for t in handed])
         number, code, carried = self._header(values)
         self._enter(carried, number, again=True)
@@ -161,6 +135,7 @@ class Attempt:
             self.again()
         new_code = flow.code.tensor if isinstance(flow.code, Scalar) else constant(flow.code)
         following = [(number + 1).tensor, new_code, *self._next(number)]
+        self._no_aliases(following[2:])
         results = ops.while_end([context.swapped(t) for t in following])
         number, code, results = self._header(results, tested=False)
         self._note_numbers()
@@ -202,7 +177,7 @@ class Attempt:
         found += plan.written
         return [context.swapped(t) for t in found]
 
-    def _buffers(self, growth: _Growth, before: list[Any]) -> list[torch.Tensor]:
+    def _buffers(self, growth: Growth, before: list[Any]) -> list[torch.Tensor]:
         count = self.loop.trip_count
         assert isinstance(count, int)
         extra = len(before) if growth.whole else 0
@@ -234,9 +209,11 @@ class Attempt:
             context.journal.write(place, self.now[place])
         for place, growth in plan.lists.items():
             self._enter_list(place, growth, values, number)
-        region.versions = {id(t): (t, next(values)) for t in plan.written}
+        region.replace_nothing()
+        for tensor in plan.written:
+            region.replace(tensor, next(values))
 
-    def _enter_list(self, place: Place, growth: _Growth, values: Any, number: Scalar) -> None:
+    def _enter_list(self, place: Place, growth: Growth, values: Any, number: Scalar) -> None:
         buffers = tuple(tuple(next(values) for _ in buffer_specs(spec)) for spec in growth.items)
         before = self.before[place]
         extra = len(before) if growth.whole else 0
@@ -246,7 +223,7 @@ class Attempt:
         self.segments[place] = segment
         self.context.journal.write(place, [segment] if growth.whole else [*before, segment])
 
-    def _read_list(self, place: Place, growth: _Growth) -> None:
+    def _read_list(self, place: Place, growth: Growth) -> None:
         if len(growth.items) != 1 or not all(conforms(growth.items[0], v) for v in self.before[place]):
             raise Unsupported(
                 f"{self.loop.what} appends to a list and reads it", hint="keep what is read in a variable"
@@ -296,7 +273,6 @@ class Attempt:
             found += self._next_list(place, growth, number, at_test)
         for tensor in plan.written:
             found.append(self.region.versions[id(tensor)][1])
-        self._no_aliases(found)
         return found
 
     def _learn(self, place: Place, before: Any, after: Any) -> None:
@@ -362,7 +338,7 @@ class Attempt:
             if any(s.kind == "maybe" for s in _all(spec)):
                 raise Unsupported("a value that may be undefined is appended to a list")
             specs.append(_numbers_dynamic(spec, item))
-        plan.lists[place] = _Growth(tuple(specs))
+        plan.lists[place] = Growth(tuple(specs))
         self.learned = True
 
     def _unified(self, place: Place, before: Any, after: Any) -> Spec:
@@ -372,7 +348,7 @@ class Attempt:
             raise Unstable(f"{place.text} has another type after a step of {self.loop.what}: {error}") from None
         return spec
 
-    def _next_list(self, place: Place, growth: _Growth, number: Scalar, at_test: bool) -> list[torch.Tensor]:
+    def _next_list(self, place: Place, growth: Growth, number: Scalar, at_test: bool) -> list[torch.Tensor]:
         segment, contents, before = self.segments[place], place.read(), self.before[place]
         kept = 1 if growth.whole else len(before) + 1
         new = contents[kept:]
@@ -392,36 +368,10 @@ class Attempt:
                 found.append(ops.dynamic_update(buffer, self.context.swapped(leaf).unsqueeze(0), row.tensor, 0))
         return found
 
-    def _note_origins(self, results: list[torch.Tensor]) -> None:
-        """Which results may be tensors that were there before: after no step, or if no step assigned them."""
-        context, count = self.context, self.loop.trip_count
-        surely_runs = isinstance(count, int) and count > 0 and not self.plan.exits
-        entered = {storage_of(t) for tensors in self.entered.values() for t in tensors}
-        for before, after, result in zip(self.initial, self.following, results, strict=False):
-            if after is None or not isinstance(before, torch.Tensor):
-                continue
-            step = {storage_of(after), *map(storage_of, context.origins(after))}
-            if not surely_runs or step & entered:
-                context.may_be(result, self.initial if step & entered else [before])
-            if not context.made_in(after, self.region) and storage_of(after) not in entered:
-                context.may_be(result, [after])
-
     def _note_numbers(self) -> None:
         plan = self.plan
         tensors = any(leaf.kind == "tensor" for spec in plan.carried.values() for leaf in leaf_specs(spec))
         self.loop.only_numbers = not (tensors or plan.lists or plan.written)
-
-    def _no_aliases(self, tensors: list[torch.Tensor]) -> None:
-        """Two carried values must not share memory that the body writes to."""
-        written = {storage_of(self.region.versions[id(t)][1]) for t in self.plan.written}
-        own = [storage_of(t) for t in tensors]
-        others = own[: len(own) - len(self.plan.written)]
-        if self.region.changed:
-            self._only_one_sees(tensors[: len(others)])
-        if any(storage in written for storage in others):
-            raise Unsupported(
-                f"{self.loop.what} writes to a tensor in place and carries a view of it", hint="clone() the view"
-            )
 
     def _leave(self, results: list[torch.Tensor], steps: Any) -> None:
         """After the loop: give every place its final value."""
@@ -436,7 +386,9 @@ class Attempt:
         for tensor in results:
             context.made(tensor)
         self._note_origins(results)
-        values = iter(results)
+        for i, first in self.rotation.items():
+            context.write_back(self.initial[first], results[i])
+        values = iter([self.initial[self.rotation[i]] if i in self.rotation else r for i, r in enumerate(results)])
         for place, spec in plan.carried.items():
             context.journal.write(place, rebuild(spec, values, _CARRIED))
         for place, step in plan.steps.items():
@@ -449,29 +401,6 @@ class Attempt:
             context.journal.write(place, [segment] if growth.whole else [*before, segment])
         for tensor in plan.written:
             context.write_back(tensor, next(values))
-
-    def _only_one_sees(self, following: list[torch.Tensor]) -> None:
-        """A variable that is both changed in place and assigned anew: no other value may be that tensor, at any step."""
-        context = self.context
-        changed = [p for p in self.plan.carried if self.carried_memory[p] & self.region.changed]
-        first = [t for p in changed for t in tensors_of(self.before[p])]
-        memory = {storage_of(t) for t in first}
-        others = [
-            t for place, value in context.variables() if place not in self.plan.carried for t in tensors_of(value)
-        ] + [t for p in self.plan.carried if p not in changed for t in tensors_of(self.before[p])]
-        outside = self.region_outside
-        seen = len(memory) < len(first) or any(storage_of(t) in memory for t in others)
-        steps = [storage_of(t) for t in following]
-        if (
-            seen
-            or not all(context.is_own(t, outside) for t in first)
-            or len(set(steps)) < len(steps)
-            or not all(context.is_own(t, self.region) for t in following)
-        ):
-            raise Unsupported(
-                f"a variable that {self.loop.what} carries from step to step is changed in place, and assigned anew",
-                hint="use one of both: h = h + x, or h += x on one tensor",
-            )
 
 
 def _both(a: Any, b: Any) -> Any:

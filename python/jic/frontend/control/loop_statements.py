@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+import itertools
+import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .branches import branch
@@ -12,14 +14,17 @@ from .errors import Unsupported
 from .expressions import Expressions
 from .flow import NEXT, Flow
 from .frame import Frame
-from .iteration import Iterable, Unrolled, iterable_of
+from .iteration import Iterable, Unroll, Unrolled, iterable_of
 from .loops import Loop, Unstable
 from .scalar import Scalar
+from .sequence import in_sequence
 
 if TYPE_CHECKING:
     from .interpreter import Interpreter
 
 _UNROLLED_NUMBERS = 4096  # steps of a loop over numbers alone that Python may take while tracing
+_REST = "the rest of a loop"
+_END = object()
 
 
 class LoopStatements:
@@ -86,6 +91,7 @@ class LoopStatements:
         stored: set[str],
     ) -> Flow:
         """The flow after a `for` loop, in which `break` is still a break."""
+        why: str | None = None
         if iterable is not None and (iterable.forced or not isinstance(iterable.length, int) or iterable.length > 2):
             mark = self.context.journal.mark, self.context.mark()
             try:
@@ -102,8 +108,11 @@ class LoopStatements:
                 if iterable.forced or not isinstance(iterable.length, int) or error.effect:
                     raise
                 self._forget(mark)
-                self.interpreter.note_unrolled(what, error)
-        return self._unrolled_loop(target, source, step)
+                why = self.interpreter.note_unrolled(what, error)
+        if why is None and (isinstance(source, Unroll) or iterable is not None):  # as asked for, or very short
+            return self._unrolled_loop(target, source, step)
+        with self.context.unrolling.loop(self.frame.location, why):
+            return self._unrolled_loop(target, source, step)
 
     def _compiled_loop(
         self,
@@ -180,17 +189,25 @@ class LoopStatements:
         return NEXT
 
     def _unrolled_loop(self, target: ast.expr, source: Any, step: Callable[[], Flow]) -> Flow:
-        items: Iterator[Any] = iter(self.interpreter.iterate(source))
-        for item in items:
-            self.assign(target, item)
-            flow = step().without("continue")
-            if flow is NEXT:
-                continue
-            if flow.certain or not flow.goes_on:
-                return flow
-            rest = list(items)
-            return self._rest(flow, lambda rest=rest: self._unrolled_loop(target, rest, step))
-        return NEXT
+        items: list[Any] = []
+        waiting = iter(self.interpreter.iterate(source))
+
+        def run(start: int) -> tuple[Flow, int]:
+            for number in itertools.count(start):
+                if number == len(items):  # the first piece takes the items one by one, as Python does
+                    item = next(waiting, _END)
+                    if item is _END:
+                        return NEXT, sys.maxsize
+                    items.append(item)
+                self.assign(target, items[number])
+                flow = step().without("continue")
+                if flow is not NEXT:
+                    if not flow.certain and flow.goes_on:
+                        items.extend(waiting)
+                    return flow, number + 1 if number + 1 < len(items) else sys.maxsize
+            raise AssertionError
+
+        return in_sequence(self.context, run, sys.maxsize, _REST)
 
     def _While(self, node: ast.While) -> Flow:
         what = f"the loop at line {node.lineno}"
@@ -236,9 +253,12 @@ class LoopStatements:
             if isinstance(first, Scalar) or error.effect:
                 raise
             self._forget(mark)
-            self.interpreter.note_unrolled(what, error)
+            why = self.interpreter.note_unrolled(what, error)
         # The condition is Python's own so far: take the steps one by one.
-        return self._after_loop(self._unrolled_while(test, step, what), node.orelse)
+        self.frame.line = first_line
+        with self.context.unrolling.loop(self.frame.location, why):
+            flow = self._unrolled_while(test, step, what)
+        return self._after_loop(flow, node.orelse)
 
     def _python_only_while(
         self, test: Callable[[], Any], step: Callable[[], Flow], mark: tuple[int, Any]
@@ -256,26 +276,19 @@ class LoopStatements:
         return None
 
     def _unrolled_while(self, test: Callable[[], Any], step: Callable[[], Flow], what: str) -> Flow:
-        while True:
-            found = test()
-            if isinstance(found, Scalar):
-                return Loop(self.context, lambda number: step(), test=test, what=what).trace()
-            if not found:
-                return NEXT
-            self.context.count_call()
-            flow = step().without("continue")
-            if flow is NEXT:
-                continue
-            if flow.certain or not flow.goes_on:
-                return flow
-            return self._rest(flow, lambda: self._unrolled_while(test, step, what))
+        def run(start: int) -> tuple[Flow, int]:
+            while True:
+                found = test()
+                if isinstance(found, Scalar):
+                    return Loop(self.context, lambda number: step(), test=test, what=what).trace(), sys.maxsize
+                if not found:
+                    return NEXT, sys.maxsize
+                self.context.count_call()
+                flow = step().without("continue")
+                if flow is not NEXT:
+                    return flow, 0
 
-    def _rest(self, flow: Flow, others: Callable[[], Flow]) -> Flow:
-        """The flow after a step that may have left the loop at run time, and the other steps if it did not."""
-        assert isinstance(flow.code, Scalar)
-        left = Flow(flow.code, flow.kinds - {"next"})
-        goes_on = Scalar(bool, flow.code.tensor == 0)
-        return branch(self.context, goes_on, others, lambda: left, "the rest of a loop")
+        return in_sequence(self.context, run, sys.maxsize, _REST)
 
 
 def _plain_names(target: ast.expr) -> set[str]:

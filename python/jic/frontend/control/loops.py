@@ -15,7 +15,8 @@ from .context import Context
 from .errors import Again, Unsupported
 from .flow import Flow
 from .journal import Place
-from .loop_attempt import Attempt, Plan, Unstable
+from .loop_attempt import Attempt
+from .loop_plan import Plan, Unstable
 from .scalar import Scalar
 
 __all__ = ["Loop", "Unstable"]
@@ -55,11 +56,8 @@ class Loop:
             try:
                 return attempt.run()
             except Again:
-                found = attempt.region.written
                 attempt.abandon()
-                if found:
-                    plan.written += found
-                elif not attempt.learned:
+                if not (attempt.region.written or attempt.learned):
                     raise  # an outer region's business
             except BaseException:
                 attempt.abandon()

@@ -7,17 +7,21 @@ from __future__ import annotations
 
 import builtins
 import collections
+import functools
 import gc
 import types
 from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch._subclasses.fake_tensor import FakeTensor
 
 from ..guards import ABSENT, looked_up
-from ..reach import Reach
+from ..reach import Reach, is_opaque
 from ..reads import Reads
+from .errors import Unsupported
 from .journal import Journal, Place
+from .scalar import Scalar
 
 _DICT_METHODS = frozenset({"get", "__getitem__", "__contains__"})
 _ONLY_CHANGES = frozenset({"append", "extend", "add", "clear", "update"})
@@ -75,9 +79,8 @@ class Outer:
 
     def item(self, owner: Any, key: Any) -> None:
         """`owner[key]` is about to be read."""
-        if isinstance(owner, torch.nn.Module):
-            self.entries(owner)
         if not isinstance(owner, (list, dict)) or not self.has(owner):
+            self.whole(owner)
             return
         if isinstance(owner, dict):
             if not (self._written("item", owner, key) or self._written("dict", owner)):
@@ -95,6 +98,7 @@ class Outer:
         if isinstance(owner, torch.nn.Module):
             self.entries(owner)
         if not isinstance(owner, CONTAINERS) or not self.has(owner):
+            self.opaque(owner)
             return
         if isinstance(owner, dict):
             if not self._written("dict", owner):
@@ -133,6 +137,8 @@ class Outer:
             self.argument(_underlying(value))
         elif isinstance(value, (tuple, *CONTAINERS)):
             Reach(self.reads, self.has, objects=False).visit(value)
+        else:
+            self.opaque(value)
 
     def everything(self, value: Any) -> None:
         """Code that is not interpreted may read all that it reaches from `value`."""
@@ -140,10 +146,33 @@ class Outer:
 
     # ---- objects ----
 
-    def type_of(self, value: Any) -> None:
-        """The class of `value` matters."""
-        if self.has(value) and _is_open(type(value)):
-            self.reads.type_of(value)
+    def object(self, value: Any) -> None:
+        """The class of `value` matters, and what its attributes are; of a tensor, which one it is."""
+        if not self.has(value):
+            return
+        if isinstance(value, torch.Tensor):
+            self.identity(value)
+            self.reads.object(value)
+        elif _is_open(type(value)) and not isinstance(value, type):
+            self.reads.object(value)
+
+    def identity(self, value: Any) -> None:
+        """It matters which object `value` is."""
+        if isinstance(value, torch.Tensor) and not isinstance(value, FakeTensor):
+            self.reads.fix(value)
+
+    def opaque(self, owner: Any) -> None:
+        """Code of another class than the builtin ones is about to look into `owner`."""
+        if isinstance(owner, (torch.Tensor, Scalar, str, bytes, tuple, int, float, type)) or not self.has(owner):
+            return
+        if is_opaque(owner):
+            raise Unsupported(
+                f"the contents of a {type(owner).__name__} are read, which are not guarded",
+                hint="keep them in a tensor, or in a list",
+                effect=True,
+            )
+        if _is_open(type(owner)) and not isinstance(owner, torch.nn.Module):
+            self.everything(owner)
 
     def class_attribute(self, class_: type, name: str) -> Any:
         """What a look-up along the bases of `class_` finds, or ABSENT."""
@@ -158,12 +187,24 @@ class Outer:
             self.reads.item(fields, name)
         return fields.get(name, ABSENT)
 
+    def field_of(self, tensor: torch.Tensor, name: str) -> Any:
+        """An attribute that was attached to a captured tensor."""
+        value = self.field(tensor, tensor.__dict__, name)
+        return getattr(tensor, name) if value is ABSENT else value
+
     def attribute(self, owner: Any, name: str) -> Any:
         """An attribute that is stored in neither a dict nor the class."""
         value = getattr(owner, name)
         if self.has(owner) and not self._written("attr", owner, name):
             self.reads.attribute(owner, name, value)
         return value
+
+    def partial(self, function: functools.partial[Any]) -> None:
+        """The partial function is about to be called."""
+        if self.has(function):
+            for name in ("func", "args", "keywords"):
+                self.reads.attribute(function, name, getattr(function, name))
+            self.whole(function.keywords)
 
     def function(self, function: types.FunctionType) -> None:
         """The function is about to be called."""

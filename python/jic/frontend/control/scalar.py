@@ -20,6 +20,7 @@ from .errors import Unsupported
 _DTYPES = {int: torch.int64, float: torch.float64, bool: torch.bool}
 _INF = float("inf")
 LIMIT = 1 << 62  # ints that pass through regions are no greater
+_LEAST = -(1 << 63)
 _SMALL = 1 << 20  # adding this step by step takes centuries to reach the limit
 Interval = tuple[float, float]
 UNKNOWN: Interval = (-_INF, _INF)
@@ -147,6 +148,8 @@ class Scalar:
     def __abs__(self) -> Any:
         x = +self
         low, high = x.interval
+        if x.kind is int and low < -LIMIT:
+            x.context.give_up(x.tensor == _LEAST, "an int leaves 64 bits")
         return Scalar(
             x.kind, x.tensor.abs(), (0 if low <= 0 <= high else min(abs(low), abs(high)), max(abs(low), abs(high)))
         )
@@ -166,16 +169,16 @@ class Scalar:
     __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
 
     def __lshift__(self, other: Any) -> Any:
-        return _mul(self, _power(2, other))
+        return _shift(self, other, _mul)
 
     def __rlshift__(self, other: Any) -> Any:
-        return _mul(other, _power(2, self))
+        return _shift(other, self, _mul)
 
     def __rshift__(self, other: Any) -> Any:
-        return _floor_divide(self, _power(2, other))
+        return _shift(self, other, _floor_divide)
 
     def __rrshift__(self, other: Any) -> Any:
-        return _floor_divide(other, _power(2, self))
+        return _shift(other, self, _floor_divide)
 
     # ---- comparison ----
 
@@ -412,12 +415,21 @@ def _floor_divide(a: Any, b: Any) -> Any:
     if kind is float:
         _context(a, b)  # Python rounds the quotient of the exact remainder: as float floor_divide of torch
         return Scalar(float, torch.floor_divide(tensor_of(a, float), tensor_of(b, float)))
-    quotient = torch.div(tensor_of(a, int), tensor_of(b, int), rounding_mode="floor")
     (p, q), (r, s) = interval_of(a), interval_of(b)
+    if p < -LIMIT and r <= -1 <= s:
+        _context(a, b).give_up((tensor_of(a, int) == _LEAST) & (tensor_of(b, int) == -1), "an int leaves 64 bits")
+    quotient = torch.div(tensor_of(a, int), _divisor(b), rounding_mode="floor")
     if r > 0 and p > -_INF and q < _INF:
         bounds = [math.floor(x / y) if y < _INF else (0 if x >= 0 else -1) for x in (p, q) for y in (r, s)]
         return Scalar(int, quotient, (min(bounds), max(bounds)))
     return Scalar(int, quotient, (-LIMIT * 2, LIMIT * 2))
+
+
+def _divisor(value: Any) -> torch.Tensor:
+    """An int to divide by: 1 where it is 0 and the call is given up, since the division itself must not fail."""
+    divisor = tensor_of(value, int)
+    low, high = interval_of(value)
+    return torch.where(divisor == 0, 1, divisor) if low <= 0 <= high else divisor
 
 
 def _modulo(a: Any, b: Any) -> Any:
@@ -429,7 +441,7 @@ def _modulo(a: Any, b: Any) -> Any:
         return Scalar(float, torch.remainder(tensor_of(a, float), tensor_of(b, float)))
     low, high = interval_of(b)
     interval: Interval = (min(0, low + 1), max(0, high - 1))
-    return Scalar(int, torch.remainder(tensor_of(a, int), tensor_of(b, int)), interval)
+    return Scalar(int, torch.remainder(tensor_of(a, int), _divisor(b)), interval)
 
 
 def _power(a: Any, b: Any) -> Any:
@@ -451,6 +463,19 @@ def _power(a: Any, b: Any) -> Any:
     wide = torch.pow(tensor_of(a, float), tensor_of(b, float)).abs()
     _context(a, b).give_up(~(wide <= float(LIMIT)), "an int leaves 64 bits")
     return Scalar(int, torch.pow(tensor_of(a, int), tensor_of(b, int)), (-LIMIT, LIMIT))
+
+
+def _shift(a: Any, b: Any, function: Callable[[Any, Any], Any]) -> Any:
+    """`a << b` and `a >> b` of ints: a product with, and a quotient by, a power of 2."""
+    if _operands(a, b) is not int:
+        return NotImplemented
+    if not isinstance(b, Scalar):
+        if b < 0:
+            raise ValueError("negative shift count")
+        if function is _floor_divide and b > 62:
+            return _floor_divide(_floor_divide(a, 1 << 62), 4)  # no bits are left
+        return function(a, 1 << int(b))
+    return function(a, _power(2, b))
 
 
 def _bitwise(name: str, function: Callable[[Any, Any], Any], a: Any, b: Any) -> Any:

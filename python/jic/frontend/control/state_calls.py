@@ -68,7 +68,7 @@ def _hasattr(interpreter: Interpreter, owner: Any, name: str) -> bool:
 
 
 def _callable(interpreter: Interpreter, value: Any) -> bool:
-    interpreter.context.outer.type_of(value)
+    interpreter.context.outer.object(value)
     return callable(value)
 
 
@@ -119,7 +119,7 @@ def _of_environment(interpreter: Interpreter, method: types.MethodType, args: An
 def _tells_of_torch(function: Any) -> bool:
     name = function.__name__
     return (
-        name.startswith(("get_", "is_", "are_"))
+        (name.startswith(("get_", "is_", "are_")) or name.endswith("_enabled"))
         and name not in _OF_THE_TRACE
         and str(getattr(function, "__module__", "")).partition(".")[0] == "torch"
     )

@@ -19,6 +19,7 @@ from .frame import Frame
 from .journal import UNDEFINED, Place
 from .loop_statements import LoopStatements
 from .scalar import Scalar
+from .sequence import in_sequence
 
 if TYPE_CHECKING:
     from .interpreter import Interpreter
@@ -36,23 +37,15 @@ class Statements(LoopStatements):
 
     def block(self, statements: list[ast.stmt]) -> Flow:
         """Run statements one after the other; returns where control goes after them."""
-        for number, statement in enumerate(statements):
-            flow = self.statement(statement)
-            if flow is NEXT:
-                continue
-            rest = statements[number + 1 :]
-            if flow.certain or not flow.goes_on or not rest:
-                if flow.certain and flow.goes_on:
-                    continue
-                return flow
-            code = flow.code
-            assert isinstance(code, Scalar)
-            goes_on = Scalar(bool, code.tensor == 0)
-            left = Flow(code, flow.kinds - {"next"})
-            return branch(
-                self.context, goes_on, lambda rest=rest: self.block(rest), lambda left=left: left, "what follows an if"
-            )
-        return NEXT
+
+        def run(start: int) -> tuple[Flow, int]:
+            for number in range(start, len(statements)):
+                flow = self.statement(statements[number])
+                if not (flow.certain and flow.goes_on):
+                    return flow, number + 1
+            return NEXT, len(statements)
+
+        return in_sequence(self.context, run, len(statements), "what follows an if")
 
     def statement(self, node: ast.stmt) -> Flow:
         self.frame.line = node.lineno

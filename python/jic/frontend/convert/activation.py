@@ -10,6 +10,7 @@ from jic.dialects import build as b
 
 from .conversion import Conversion, NotConverted, Scalar, converts, is_bool, is_float, rank_of, shape_of, wrap_dim
 from .elementwise import op
+from .numbers import check_fits
 
 _e = b.elementwise
 
@@ -110,6 +111,8 @@ def prelu(c: Conversion, x: ir.Value, weight: ir.Value) -> ir.Value:
 
 @converts("aten.hardtanh")
 def hardtanh(c: Conversion, x: ir.Value, low: Scalar, high: Scalar) -> ir.Value:
+    for bound in (low, high):
+        check_fits(bound, c.element)
     return c.map(lambda v: _clamped(v, low, high), x, exact=True)
 
 
@@ -140,6 +143,8 @@ def _shifted(v: ir.Value) -> ir.Value:
 def threshold(c: Conversion, x: ir.Value, limit: Scalar, value: Scalar) -> ir.Value:
     if is_bool(c.element) or (not is_float(c.element) and isinstance(limit, float)):
         raise NotConverted("threshold of integers with a float limit")
+    for number in (limit, value):
+        check_fits(number, c.element)
     return c.map(lambda v: b.select(b.compare("le", v, _number(v, limit)), _number(v, value), v), x)
 
 

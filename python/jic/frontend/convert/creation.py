@@ -9,6 +9,7 @@ from torch_mlir import ir
 from jic.dialects import build as b
 
 from .conversion import Conversion, NotConverted, Scalar, converts, is_bool, is_float
+from .numbers import check_fits
 
 
 def _filled(value: Scalar) -> Any:
@@ -24,6 +25,7 @@ for _name in ("ones", "ones_like", "new_ones"):
 
 @converts("aten.full")
 def full(c: Conversion, size: list[int], value: Scalar, *unused: Any) -> ir.Value:
+    check_fits(value, c.element)
     return b.splat(c.shape, c.element, value)
 
 
@@ -31,6 +33,7 @@ def full(c: Conversion, size: list[int], value: Scalar, *unused: Any) -> ir.Valu
 def full_like(c: Conversion, first: Any, *rest: Any) -> ir.Value:
     """The value comes after the tensor, after tensor and size, or first."""
     numbers = [a for a in (first, *rest[:2]) if isinstance(a, (bool, int, float))]
+    check_fits(numbers[0], c.element)
     return b.splat(c.shape, c.element, numbers[0])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch_mlir import ir
 
 from jic.dialects import build as b
@@ -14,10 +15,13 @@ from .conversion import (
     NotConverted,
     Scalar,
     converts,
+    dtype_of,
     element_of,
     is_bool,
     is_float,
+    opmath,
 )
+from .numbers import check_fits, is_never_zero, number_of
 
 Operand = ir.Value | Scalar
 
@@ -125,16 +129,25 @@ def to_bool(x: ir.Value) -> ir.Value:
 def add(c: Conversion, lhs: ir.Value, rhs: Operand, alpha: Scalar) -> ir.Value:
     if is_bool(c.element):
         return c.map(op("or"), lhs, _scaled_bool(rhs, alpha))
+    check_fits(alpha, c.element)
     return c.map(lambda x, y: b.elementwise("add", x, scaled(y, alpha)), lhs, rhs)
 
 
 @converts("aten.sub.Tensor", "aten.sub.Scalar", "aten.subtract.Tensor", "aten.subtract.Scalar")
 def sub(c: Conversion, lhs: ir.Value, rhs: Operand, alpha: Scalar) -> ir.Value:
+    _check_subtraction(c, lhs, rhs, alpha)
     return c.map(lambda x, y: b.elementwise("sub", x, scaled(y, alpha)), lhs, rhs)
+
+
+def _check_subtraction(c: Conversion, lhs: ir.Value, rhs: Operand, alpha: Scalar) -> None:
+    if is_bool(element_of(lhs)) or (is_bool(element_of(rhs)) if isinstance(rhs, ir.Value) else isinstance(rhs, bool)):
+        raise NotConverted("subtraction of bools, which is an error")
+    check_fits(alpha, c.element)
 
 
 @converts("aten.rsub.Tensor", "aten.rsub.Scalar")
 def rsub(c: Conversion, lhs: ir.Value, rhs: Operand, alpha: Scalar) -> ir.Value:
+    _check_subtraction(c, lhs, rhs, alpha)
     return c.map(lambda x, y: b.elementwise("sub", y, scaled(x, alpha)), lhs, rhs)
 
 
@@ -168,7 +181,7 @@ def div_mode(c: Conversion, lhs: ir.Value, rhs: Operand, rounding_mode: str | No
     if rounding_mode is None:
         return div(c, lhs, rhs)
     if not is_float(c.element):
-        _check_divisor(rhs)
+        _check_divisor(rhs, c.element)
         return c.map(op("div") if rounding_mode == "trunc" else _floor_div_integer, lhs, rhs)
     if rounding_mode == "trunc":
         return b.elementwise("trunc", div(c, lhs, rhs))  # the quotient is rounded to the result type first
@@ -180,14 +193,26 @@ def floor_divide(c: Conversion, lhs: ir.Value, rhs: Operand) -> ir.Value:
     return div_mode(c, lhs, rhs, "floor")
 
 
-def _check_divisor(rhs: Operand) -> None:
-    """A kernel cannot raise on a zero divisor, as PyTorch does for integers."""
-    if isinstance(rhs, ir.Value) or rhs == 0:
+def _check_divisor(rhs: Operand, element: ir.Type) -> None:
+    """A kernel cannot raise on a zero divisor, as PyTorch does for integers; a number wraps to `element` first."""
+    if isinstance(rhs, ir.Value):
+        if is_never_zero(rhs):
+            return
+        rhs = number_of(rhs)
+    if rhs is None or not int(rhs) % (1 << ir.IntegerType(element).width):
         raise NotConverted("integer division by a tensor raises on a zero divisor")
 
 
 def _floor_div_integer(x: ir.Value, y: ir.Value) -> ir.Value:
-    return b.elementwise("div", b.elementwise("sub", x, b.elementwise("mod", x, y)), y)
+    """The quotient rounds to zero, so it is one too large where the operands' signs differ; no step overflows."""
+    quotient = b.elementwise("div", x, y)
+    if dtype_of(element_of(x)) == torch.uint8:
+        return quotient
+    zero, rest = b.splat_like(x, 0), b.elementwise("rem", x, y)
+    inexact = b.compare("ne", rest, zero)
+    below = b.elementwise("xor", b.compare("lt", rest, zero), b.compare("lt", y, zero))
+    less = b.elementwise("sub", quotient, b.splat_like(x, 1))
+    return b.select(b.elementwise("and", inexact, below), less, quotient)
 
 
 def _floor_div_float(x: ir.Value, y: ir.Value) -> ir.Value:
@@ -211,14 +236,14 @@ def _floor_div_float(x: ir.Value, y: ir.Value) -> ir.Value:
 @converts("aten.remainder.Tensor", "aten.remainder.Scalar")
 def remainder(c: Conversion, lhs: ir.Value, rhs: Operand) -> ir.Value:
     if not is_float(c.element):
-        _check_divisor(rhs)
+        _check_divisor(rhs, c.element)
     return c.map(op("mod"), lhs, rhs)
 
 
 @converts("aten.fmod.Tensor", "aten.fmod.Scalar")
 def fmod(c: Conversion, lhs: ir.Value, rhs: Operand) -> ir.Value:
     if not is_float(c.element):
-        _check_divisor(rhs)
+        _check_divisor(rhs, c.element)
     return c.map(op("rem"), lhs, rhs)
 
 
@@ -228,6 +253,8 @@ def pow_(c: Conversion, base: Operand, exponent: Operand) -> ir.Value:
         raise NotConverted("pow of bool tensors")
     if not is_float(c.element) and isinstance(exponent, ir.Value):
         raise NotConverted("an integer power with a tensor exponent raises on negative ones")
+    if not isinstance(exponent, ir.Value):
+        check_fits(exponent, c.element)
     return c.map(op("pow"), base, exponent)
 
 
@@ -277,6 +304,8 @@ def _clamp(c: Conversion, x: ir.Value, low: Operand | None, high: Operand | None
     for bound in (low, high):
         if isinstance(bound, float) and not is_float(c.element):
             raise NotConverted("clamp of integers to a float bound")
+        if bound is not None and not isinstance(bound, ir.Value):
+            check_fits(bound, c.element)
     value = c.operand(x, c.element, c.shape)
     for name, bound in (("maximum", low), ("minimum", high)):
         if bound is not None:
@@ -286,6 +315,9 @@ def _clamp(c: Conversion, x: ir.Value, low: Operand | None, high: Operand | None
 
 @converts("aten.where.self", "aten.where.ScalarSelf", "aten.where.ScalarOther", "aten.where.Scalar")
 def where(c: Conversion, condition: ir.Value, on_true: Operand, on_false: Operand) -> ir.Value:
+    for value in (on_true, on_false):
+        if not isinstance(value, ir.Value):
+            check_fits(value, c.element)
     mask = b.broadcast(to_bool(condition), c.shape)
     return b.select(mask, c.operand(on_true, c.element, c.shape), c.operand(on_false, c.element, c.shape))
 
@@ -329,6 +361,8 @@ def frac(c: Conversion, x: ir.Value) -> ir.Value:
 
 @converts("aten.addcmul")
 def addcmul(c: Conversion, x: ir.Value, lhs: ir.Value, rhs: ir.Value, value: Scalar) -> ir.Value:
+    check_fits(value, opmath(c.element))
+
     def emit(x: ir.Value, lhs: ir.Value, rhs: ir.Value) -> ir.Value:
         return b.elementwise("add", x, b.elementwise("mul", scaled(lhs, value), rhs))
 
@@ -337,6 +371,8 @@ def addcmul(c: Conversion, x: ir.Value, lhs: ir.Value, rhs: ir.Value, value: Sca
 
 @converts("aten.addcdiv")
 def addcdiv(c: Conversion, x: ir.Value, lhs: ir.Value, rhs: ir.Value, value: Scalar) -> ir.Value:
+    check_fits(value, opmath(c.element))
+
     def emit(x: ir.Value, lhs: ir.Value, rhs: ir.Value) -> ir.Value:
         return b.elementwise("add", x, b.elementwise("div", scaled(lhs, value), rhs))
 
@@ -387,6 +423,8 @@ def copy(c: Conversion, x: ir.Value, source: ir.Value, non_blocking: bool) -> ir
 
 @converts("aten.fill.Scalar", "aten.fill.Tensor")
 def fill(c: Conversion, x: ir.Value, value: Operand) -> ir.Value:
+    if not isinstance(value, ir.Value):
+        check_fits(value, c.element)
     return c.operand(value, c.element, c.shape)
 
 

@@ -53,13 +53,20 @@ def index(c: Conversion, x: ir.Value, indices: list[ir.Value | None]) -> ir.Valu
     for i in tensors:
         _check(x, i)
     if len(dims) == 1:
-        return b.index_select(x, tensors[0], dims[0])
+        return b.index_select(x, _wrapped(tensors[0], shape_of(x)[dims[0]]), dims[0])
     if dims != list(range(dims[0], dims[0] + len(dims))):
         raise NotConverted("indexing by tensors with a slice between them")
     sizes = [shape_of(x)[d] for d in dims]
     shape = shape_of(x)
     flat = b.reshape(x, [*shape[: dims[0]], -1, *shape[dims[0] + len(dims) :]])
     return b.index_select(flat, _linear(tensors, sizes), dims[0])
+
+
+def _wrapped(indices: ir.Value, size: int) -> ir.Value:
+    """Indices into a dim of `size`, those that count from its end as ones from its start; what is out of range stays so."""
+    value = b.convert(indices, ir.IntegerType.get_signless(64))
+    negative = b.compare("lt", value, b.splat_like(value, 0))
+    return b.select(negative, b.elementwise("add", value, b.splat_like(value, size)), value)
 
 
 def _linear(indices: list[ir.Value], sizes: list[int]) -> ir.Value:
@@ -73,8 +80,8 @@ def _linear(indices: list[ir.Value], sizes: list[int]) -> ir.Value:
     zero = b.splat(shape, element, 0)
     total, valid, merged = zero, b.splat(shape, ir.IntegerType.get_signless(1), True), 1
     for index_, size in zip(indices, sizes, strict=True):
-        value, limit = b.broadcast(b.convert(index_, element), shape), b.splat(shape, element, size)
-        value = b.select(b.compare("lt", value, zero), b.elementwise("add", value, limit), value)
+        value = _wrapped(b.broadcast(b.convert(index_, element), shape), size)
+        limit = b.splat(shape, element, size)
         inside = b.elementwise("and", b.compare("ge", value, zero), b.compare("lt", value, limit))
         valid = b.elementwise("and", valid, inside)
         total = b.elementwise("add", b.elementwise("mul", total, limit), value)
@@ -85,4 +92,5 @@ def _linear(indices: list[ir.Value], sizes: list[int]) -> ir.Value:
 @converts("aten.take")
 def take(c: Conversion, x: ir.Value, indices: ir.Value) -> ir.Value:
     _check(x, indices)
-    return b.index_select(b.reshape(x, [-1]), indices, 0)
+    flat = b.reshape(x, [-1])
+    return b.index_select(flat, _wrapped(indices, shape_of(flat)[0]), 0)

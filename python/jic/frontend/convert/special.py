@@ -77,6 +77,9 @@ def fmin(c: Conversion, lhs: ir.Value, rhs: ir.Value) -> ir.Value:
 
 
 def _skipping_nan(c: Conversion, lhs: ir.Value, rhs: ir.Value, name: str) -> ir.Value:
+    if isinstance(c.element, ir.BF16Type):
+        lhs, rhs = rhs, lhs  # of two zeros PyTorch gives the right one here, the left one for other types
+
     def emit(x: ir.Value, y: ir.Value) -> ir.Value:
         value = _e(name, x, y)
         if is_float(element_of(x)):

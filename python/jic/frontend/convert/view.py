@@ -9,6 +9,7 @@ from torch_mlir import ir
 from jic.dialects import build as b
 
 from .conversion import Conversion, NotConverted, Scalar, converts, element_of, rank_of, shape_of, wrap_dim
+from .numbers import check_fits
 
 
 def _reshape(c: Conversion, x: ir.Value, *unused: Any) -> ir.Value:
@@ -250,6 +251,7 @@ def constant_pad_nd(c: Conversion, x: ir.Value, pad: list[int], value: Scalar) -
     low, high = [0] * rank, [0] * rank
     for i in range(len(pad) // 2):
         low[rank - 1 - i], high[rank - 1 - i] = pad[2 * i], pad[2 * i + 1]
+    check_fits(value, c.element)
     if 0 in c.shape:
         return b.splat(c.shape, c.element, value)
     for d in range(rank):

@@ -20,7 +20,6 @@ namespace jic {
 namespace {
 
 PyTypeObject *program_type;
-PyObject *bailout_type;
 constexpr int kMaxBuilt = 1 << 16;
 
 // What a result is built from: output tensors, the call's own tensors and containers, and the objects built so far that occur twice.
@@ -420,9 +419,13 @@ PyObject *dispatcher_call(PyObject *object, PyObject *const *args, size_t flags,
     PyObject *answer = variant->run(found, &gave_up);
     for (size_t k = 0; k < n; ++k) Py_DECREF(objects[k]);
     for (size_t k = 0; k < held; ++k) Py_DECREF(containers[k]);
+    if (!answer && !gave_up && variant->bail && is_bailout()) {
+      PyErr_Clear();
+      return PyObject_Vectorcall(variant->bail, args, count, names);
+    }
     if (!gave_up) return answer;
     if (variant->bail) return PyObject_Vectorcall(variant->bail, args, count, names);
-    PyErr_SetString(bailout_type, gave_up->message.c_str());
+    set_bailout(*gave_up);
     return nullptr;
   }
   return call_miss(self, args, count, names);
@@ -542,8 +545,7 @@ PyTypeObject type_object = {PyVarObject_HEAD_INIT(nullptr, 0)};
 
 }  // namespace
 
-PyObject *dispatcher_type(PyObject *of_programs, PyObject *bailout) {
-  bailout_type = Py_NewRef(bailout);
+PyObject *dispatcher_type(PyObject *of_programs) {
   program_type = reinterpret_cast<PyTypeObject *>(Py_NewRef(of_programs));
   PyTypeObject &t = type_object;
   t.tp_name = "jic.runtime._native.Dispatcher";

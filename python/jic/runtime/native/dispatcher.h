@@ -5,8 +5,7 @@
 
 namespace jic {
 
-// Readies the type `Dispatcher` and returns a new reference to it; null with a Python error set. `bailout` is the exception for
-// programs that give up where nothing else is to be called.
-PyObject *dispatcher_type(PyObject *program_type, PyObject *bailout);
+// Readies the type `Dispatcher` and returns a new reference to it; null with a Python error set.
+PyObject *dispatcher_type(PyObject *program_type);
 
 }  // namespace jic

@@ -22,10 +22,6 @@ using namespace jic;
 
 namespace {
 
-struct Bailout : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
-
 struct Builder {
   Program &program;
 
@@ -155,7 +151,10 @@ void run(Program &self, std::vector<uintptr_t> in, std::vector<uintptr_t> out) {
   const Step *bail = nullptr;
   Outcome outcome = self.run(reinterpret_cast<void *const *>(in.data()), reinterpret_cast<void *const *>(out.data()), &bail);
   if (outcome == Outcome::failed) throw nb::python_error();
-  if (outcome == Outcome::bailed) throw Bailout(bail->message);
+  if (outcome == Outcome::bailed) {
+    set_bailout(*bail);
+    throw nb::python_error();
+  }
 }
 
 int program_traverse(PyObject *self, visitproc visit, void *arg) {
@@ -180,7 +179,9 @@ NB_MODULE(_native, m) {
   // Compiled functions are globals of users' modules as a rule, and Python does not tear those down: not a leak to warn of.
   nb::set_leak_warnings(false);
   nb::exception<LoadError>(m, "LoadError", PyExc_RuntimeError);
-  auto bailout = nb::exception<Bailout>(m, "Bailout", PyExc_Exception);
+  PyObject *bailout = bailout_exception();
+  if (!bailout) throw nb::python_error();
+  m.attr("Bailout") = nb::steal(bailout);
 
   m.def(
       "initialize",
@@ -238,7 +239,7 @@ NB_MODULE(_native, m) {
     return d;
   });
 
-  PyObject *dispatcher = dispatcher_type(program.ptr(), bailout.ptr());
+  PyObject *dispatcher = dispatcher_type(program.ptr());
   if (!dispatcher) throw nb::python_error();
   m.attr("Dispatcher") = nb::steal(dispatcher);
 

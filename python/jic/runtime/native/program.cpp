@@ -13,6 +13,8 @@ namespace {
 
 constexpr size_t kKeptFrames = 4;
 
+PyObject *bailout_type, *index_bailout_type;
+
 uint64_t now() {
   return uint64_t(std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count());
 }
@@ -87,6 +89,20 @@ void Program::give_frame(std::unique_ptr<Frame> frame) {
   if (frames_.size() < kKeptFrames) frames_.push_back(std::move(frame));
 }
 
+PyObject *bailout_exception() {
+  bailout_type = PyErr_NewException("jic.runtime._native.Bailout", PyExc_Exception, nullptr);
+  PyObject *bases = bailout_type ? PyTuple_Pack(2, bailout_type, PyExc_IndexError) : nullptr;
+  if (bases) index_bailout_type = PyErr_NewException("jic.runtime._native.IndexBailout", bases, nullptr);
+  Py_XDECREF(bases);
+  return index_bailout_type ? Py_NewRef(bailout_type) : nullptr;
+}
+
+bool is_bailout() { return PyErr_ExceptionMatches(bailout_type) != 0; }
+
+void set_bailout(const Step &step) {
+  PyErr_SetString(step.kind == StepKind::check ? index_bailout_type : bailout_type, step.message.c_str());
+}
+
 Outcome Program::run(void *const *in, void *const *out, const Step **bail) {
   auto frame = take_frame();
   if (!frame) {
@@ -112,7 +128,7 @@ Outcome Program::run(void *const *in, void *const *out, const Step **bail) {
       t.least = std::min(t.least, frame->times[i].least);
     }
   }
-  if (outcome == Outcome::bailed) *bail = &steps[frame->bailed];
+  if (outcome == Outcome::bailed) *bail = &steps[frame->bailed >= 0 ? frame->bailed : frame->failed];
   give_frame(std::move(frame));
   return outcome;
 }
@@ -138,11 +154,7 @@ Outcome Program::run_steps(Frame &frame, void *const *in, void *const *out) {
       }
     }
     if (frame.interrupted) return Outcome::failed;
-    if (frame.bailed >= 0) return Outcome::bailed;
-    if (frame.failed >= 0) {
-      PyErr_SetString(PyExc_IndexError, steps[frame.failed].message.c_str());
-      return Outcome::failed;
-    }
+    if (frame.bailed >= 0 || frame.failed >= 0) return Outcome::bailed;
   }
   return Outcome::done;
 }

@@ -96,6 +96,13 @@ struct Thresholds {
   static std::atomic<int64_t> step, segment, steal, release_gil;
 };
 
+// Makes the exception of programs that give up and returns a new reference to it; null with a Python error set.
+PyObject *bailout_exception();
+// Raises it for the step that gave up; for a failed check one that is an `IndexError` as well.
+void set_bailout(const Step &step);
+// True if the Python error that is set is such an exception (of an ATen call).
+bool is_bailout();
+
 enum class Outcome {
   done,
   failed,  // with a Python error set
@@ -105,7 +112,7 @@ enum class Outcome {
 class Program {
  public:
   ~Program();
-  // Runs all steps. The GIL must be held; it is released during long work. `bail` gets the step that gave up.
+  // Runs all steps. The GIL must be held; it is released during long work. `bail` gets the step that gave up: a bail or a failed check.
   Outcome run(void *const *inputs, void *const *outputs, const Step **bail);
 
   std::vector<Step> steps;

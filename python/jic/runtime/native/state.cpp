@@ -24,7 +24,7 @@ Group::Group(PyObject *d, References &references) {
           : name == "type"      ? type
           : name == "sequence"  ? sequence
           : name == "cell"      ? cell
-          : name == "class"     ? class_
+          : name == "object"    ? object
           : name == "function"  ? function
           : name == "attribute" ? attribute
           : name == "call"      ? call
@@ -32,6 +32,7 @@ Group::Group(PyObject *d, References &references) {
   bool fits = kind_ == dict       ? PyDict_Check(container_)
               : kind_ == type     ? PyType_Check(container_)
               : kind_ == cell     ? PyCell_Check(container_)
+              : kind_ == object   ? PyTuple_Check(detail_) && PyTuple_GET_SIZE(detail_) == 2
               : kind_ == function ? PyFunction_Check(container_) && PyTuple_Check(detail_) && PyTuple_GET_SIZE(detail_) == 3
               : kind_ == call     ? PyCallable_Check(container_)
                                   : true;
@@ -62,7 +63,7 @@ Group::Group(PyObject *d, References &references) {
     checks.push_back(check);
   }
   // An OrderedDict changes its order without a sign.
-  unordered_ = kind_ == dict && !PyDict_CheckExact(container_) && detail_ == Py_True && !checks.empty();
+  unordered_ = kind_ == dict && PyODict_Check(container_) && detail_ == Py_True && !checks.empty();
 }
 
 bool Group::holds() {
@@ -71,7 +72,13 @@ bool Group::holds() {
     case type: return type_holds();
     case sequence: return sequence_holds();
     case cell: return checks[0].accepts(PyCell_GET(container_));
-    case class_: return reinterpret_cast<PyObject *>(Py_TYPE(container_)) == detail_;
+    case object: {
+      if (reinterpret_cast<PyObject *>(Py_TYPE(container_)) != PyTuple_GET_ITEM(detail_, 0)) return false;
+      PyObject *attributes = PyTuple_GET_ITEM(detail_, 1);
+      if (attributes == Py_None) return true;
+      PyObject **found = _PyObject_GetDictPtr(container_);
+      return found && *found == attributes;
+    }
     case function: {
       auto given = [](PyObject *o) { return o ? o : Py_None; };
       return PyFunction_GET_CODE(container_) == PyTuple_GET_ITEM(detail_, 0) &&
@@ -118,7 +125,7 @@ bool Group::dict_holds() {
 }
 
 bool Group::whole_dict_holds() {
-  if (PyDict_CheckExact(container_)) {
+  if (!PyODict_Check(container_)) {
     Py_ssize_t at = 0;
     PyObject *key, *value;
     for (Check &check : checks) {
@@ -152,7 +159,7 @@ bool Group::type_holds() {
 
 bool Group::sequence_holds() {
   PyObject *list = container_, *made = nullptr;
-  if (!PyList_CheckExact(container_)) {
+  if (!PyList_Check(container_)) {
     list = made = PySequence_List(container_);
     if (!made) {
       PyErr_Clear();

@@ -33,13 +33,13 @@ class Group {
   bool is_type() const { return kind_ == type; }
   PyObject *container() const { return container_; }
   // Whether `holds` runs no Python code, and makes no objects, so that the garbage collector runs none either.
-  bool is_quiet() const { return kind_ != attribute && kind_ != call && (kind_ != sequence || PyList_CheckExact(container_)); }
+  bool is_quiet() const { return kind_ != attribute && kind_ != call && (kind_ != sequence || PyList_Check(container_)); }
 
   std::vector<Check> checks;
   bool has_tensors = false;
 
  private:
-  enum Kind { dict, type, sequence, cell, class_, function, attribute, call } kind_;
+  enum Kind { dict, type, sequence, cell, object, function, attribute, call } kind_;
   PyObject *container_, *detail_;
   bool unordered_ = false;  // a dict whose order can change without a new version
 

@@ -138,14 +138,12 @@ def _compare(o: Operands) -> ir.Value:
 
 
 def _extreme(greater: bool) -> Hook:
-    float_op = "arith.maximumf" if greater else "arith.minimumf"
     signed, unsigned = ("arith.maxsi", "arith.maxui") if greater else ("arith.minsi", "arith.minui")
 
     def hook(o: Operands) -> ir.Value:
-        if not o.is_float:
-            return ops.binary(unsigned if o.unsigned else signed, *o.values)
-        # which of -0 and 0 is greater nobody relies on, and asking costs instructions
-        return ops.op(float_op, o.values, o.values[0].type, ops.fastmath("nsz"))
+        if o.is_float:
+            return ops.extreme(greater, *o.values)
+        return ops.binary(unsigned if o.unsigned else signed, *o.values)
 
     return hook
 
@@ -261,9 +259,7 @@ def convert(value: ir.Value, source: str, target: str) -> ir.Value:
     if is_float(source) and is_float(target):
         return _convert_float(value, source, target)
     if is_float(source):
-        # Out of range is undefined in C and poison in LLVM: go through i64, whose wrap matches torch in practice.
-        wide = ops.op("arith.fptosi", [value], ops.like(value.type, ops.element_type("i64")))
-        return wide if target == "i64" else ops.op("arith.trunci", [wide], to)
+        return _whole(value, target, to)
     if is_float(target):
         name = "arith.uitofp" if source in ("ui8", "i1") else "arith.sitofp"
         number = ops.op(name, [value], to)
@@ -274,6 +270,21 @@ def convert(value: ir.Value, source: str, target: str) -> ir.Value:
     if before > after:
         return ops.op("arith.trunci", [value], to)
     return ops.op("arith.extui" if source in ("ui8", "i1") else "arith.extsi", [value], to)
+
+
+def _whole(value: ir.Value, target: str, to: ir.Type) -> ir.Value:
+    """A float as an integer, rounded to zero.
+
+    Out of range is poison in LLVM. PyTorch on x86 gives the low bits of the least integer of the register that it converts in:
+    64 bits for int64 and uint8, else 32.
+    """
+    bits = 64 if target in ("i64", "ui8") else 32
+    inside = ops.cmpf("olt", ops.unary("math.absf", value), ops.constant(value.type, float(1 << (bits - 1))))
+    safe = ops.select(inside, value, ops.constant(value.type, 0.0))
+    wide = ops.op("arith.fptosi", [safe], ops.like(value.type, ops.element_type(f"i{bits}")))
+    least = ops.constant(wide.type, -(1 << (bits - 1)))
+    wide = ops.select(inside, wide, least)
+    return wide if wide.type == to else ops.op("arith.trunci", [wide], to)
 
 
 def _width(element: str) -> int:

@@ -86,10 +86,8 @@ class Memory:
         return total
 
     def checked_index(self, found: ir.Value, size: int) -> Variable:
-        """A new variable for the i64 `found`, wrapped if negative; out of `0..size` sets the status and reads 0."""
+        """A new variable for the i64 `found`; out of `0..size` sets the status and reads 0."""
         zero = ops.constant(found.type, 0)
-        wrapped = ops.binary("arith.addi", found, ops.constant(found.type, size))
-        found = ops.select(ops.cmpi("slt", found, zero), wrapped, found)
         inside = ops.cmpi("ult", found, ops.constant(found.type, size))
         if self.status is not None:
             self._report(inside)

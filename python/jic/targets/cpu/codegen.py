@@ -11,6 +11,7 @@ from torch_mlir import ir
 from torch_mlir._mlir_libs._mlirDialectsLLVM import translate_module_to_llvmir
 from torch_mlir.passmanager import PassManager
 
+from jic import budget
 from jic.errors import CodegenError
 
 from ..common.llvm_ir import to_older_syntax
@@ -31,7 +32,10 @@ _lock = threading.Lock()
 
 def compile_kernels(kernels: KernelModule, machine: Machine) -> bytes:
     """The relocatable object of all kernels, each under its name with the packed ABI of docs/architecture.md."""
-    return emit_object(lower_to_llvm(kernels), machine)
+    budget.check("lowering to LLVM")
+    text = lower_to_llvm(kernels)
+    budget.check("LLVM's passes")
+    return emit_object(text, machine)
 
 
 def lower_to_llvm(kernels: KernelModule) -> str:
@@ -120,4 +124,5 @@ def emit_object(text: str, machine: Machine, level: int = 3) -> bytes:
     options.slp_vectorization = False
     builder = llvm.create_pass_builder(tm, options)
     builder.getModulePassManager().run(module, builder)
+    budget.check("emitting code")
     return tm.emit_object(module)

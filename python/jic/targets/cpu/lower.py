@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from torch_mlir import ir
 
+from jic import budget
 from jic.errors import LoweringError
 
 from ..common.region import Node as RegionNode
@@ -198,6 +199,7 @@ class Lowering:
                 self._kernels[key] = _Kernel(lowered, "recurrence", _ops(op), "")
             return self._kernels[key]
         region = parse(op)
+        budget.check("lowering kernels")
         key = repr((region.kind, [(n.op, n.operands, n.shape, n.element, n.attributes) for n in region.nodes],
                     region.outputs))  # fmt: skip
         if key not in self._kernels:

@@ -75,9 +75,7 @@ class Accumulator:
         if self.kind in ("any", "all"):
             return ops.binary("arith.ori" if self.kind == "any" else "arith.andi", a, b)
         if is_float(self.element):
-            return ops.op(
-                "arith.maximumf" if self.kind == "max" else "arith.minimumf", [a, b], a.type, ops.fastmath("nsz")
-            )
+            return ops.extreme(self.kind == "max", a, b)
         sign = "u" if self.element in ("ui8", "i1") else "s"
         return ops.binary(f"arith.{self.kind}{sign}i", a, b)
 
@@ -115,19 +113,26 @@ class Accumulator:
         if self.arg:
             return self._finish_arg(state)
         scalar = ops.element_type(register_element(self.element))
-        kind = self._vector_kind()
-        attributes = {"kind": ir.Attribute.parse(f"#vector.kind<{kind}>")}
+        if self.kind in ("max", "min") and is_float(self.element):
+            return self._finish_extreme(state[0], scalar)
+        attributes = {"kind": ir.Attribute.parse(f"#vector.kind<{self._vector_kind()}>")}
         if is_float(self.element):
             attributes |= ops.fastmath("reassoc,nsz")
         return ops.op("vector.reduction", [state[0]], scalar, attributes)
+
+    def _finish_extreme(self, lanes: ir.Value, scalar: ir.Type) -> ir.Value:
+        """Join neighbours until one lane is left, so that of several zeros the one of the lowest lane stays."""
+        count = self.width
+        while count > 1:
+            even, odd = (self._picked(lanes, range(start, count, 2)) for start in (0, 1))
+            lanes, count = self._join(even, odd), count // 2
+        return ops.op("vector.extract", [lanes], scalar, {"static_position": ir.DenseI64ArrayAttr.get([0])})
 
     def _vector_kind(self) -> str:
         if self.kind in ("sum", "prod"):
             return {"sum": "add", "prod": "mul"}[self.kind]
         if self.kind in ("any", "all"):
             return {"any": "or", "all": "and"}[self.kind]
-        if is_float(self.element):
-            return "maximumf" if self.kind == "max" else "minimumf"
         return self.kind + ("ui" if self.element in ("ui8", "i1") else "si")
 
     def _finish_arg(self, state: list[ir.Value]) -> ir.Value:
@@ -135,14 +140,14 @@ class Accumulator:
         lanes = self.width
         while lanes > 1:
             half = lanes // 2
-            low = [self._part(s, 0, half) for s in state]
-            high = [self._part(s, half, half) for s in state]
+            low = [self._picked(s, range(half)) for s in state]
+            high = [self._picked(s, range(half, lanes)) for s in state]
             state, lanes = self._better(low, high), half
         position = {"static_position": ir.DenseI64ArrayAttr.get([0])}
         return ops.op("vector.extract", [state[1]], ops.element_type("i64"), position)
 
     @staticmethod
-    def _part(vector: ir.Value, start: int, count: int) -> ir.Value:
+    def _picked(vector: ir.Value, lanes: range) -> ir.Value:
         type_ = ir.VectorType(vector.type)
-        order = {"mask": ir.DenseI64ArrayAttr.get(list(range(start, start + count)))}
-        return ops.op("vector.shuffle", [vector, vector], ops.vector_type(count, type_.element_type), order)
+        order = {"mask": ir.DenseI64ArrayAttr.get(list(lanes))}
+        return ops.op("vector.shuffle", [vector, vector], ops.vector_type(len(lanes), type_.element_type), order)

@@ -85,9 +85,7 @@ class Channelwise:
         if self.kind != "max":
             return g.plus(total, value)
         if is_float(self.window.accumulator):
-            # the sign of a zero is free
-            flags = {"fastmath": ir.Attribute.parse("#arith.fastmath<nsz>")}
-            return ops.op("arith.maximumf", [total, value], total.type, flags)
+            return ops.extreme(True, total, value)
         return ops.binary("arith.maxui" if self.window.element == "ui8" else "arith.maxsi", total, value)
 
 
