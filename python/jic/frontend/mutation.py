@@ -129,13 +129,13 @@ def _functionalised(graph: GraphModule) -> GraphModule:
 
 
 def _writes_where_elements_repeat(graph: GraphModule) -> bool:
-    """True if something is written of which there is an expanded view."""
+    """True if something is written of which there is a view that shows elements more than once."""
     nodes = list(graph.graph.nodes)
     written = {s for n in nodes if n.op == "call_function" and _writes(n) for s in _storages(n)}
     return any(
         isinstance(value := node.meta.get("val"), torch.Tensor)
         and value.untyped_storage()._cdata in written
-        and any(stride == 0 and size > 1 for stride, size in zip(value.stride(), value.shape, strict=True))
+        and repeats_elements(value.shape, value.stride())
         for node in nodes
     )
 
