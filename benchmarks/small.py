@@ -5,6 +5,8 @@ python benchmarks/small.py [--inductor] [--threads 1 2] [--json small.json]
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 import torch.nn.functional as F
 from harness import Case, arguments_parser, run, take_turns
@@ -23,6 +25,43 @@ def cases() -> list[Case]:
     mlp = nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 64))
     found.append(Case("small", "64-wide mlp, batch 64", lambda x: mlp(x), (torch.randn(64, 64),)))
     return found
+
+
+class Scale(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(torch.rand(width)), nn.Parameter(torch.rand(width))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * self.weight + self.bias
+
+
+def calls() -> None:
+    """What a call costs besides its work: guards on a module's state, a Python number as an input."""
+    torch.set_num_threads(1)
+    x = torch.rand(4)
+    with torch.no_grad():
+        for weights in (12, 300):
+            compiled = jic.compile(nn.Sequential(*[Scale(4) for _ in range(weights // 2)]))
+            compiled(x)
+            function = compiled.compiled
+            times = take_turns({"module": lambda c=compiled: c(x), "dispatcher": lambda f=function: f(x)}, 31)
+            print(
+                f"module with {weights} weights of 4 elements: {times['module'] * 1e6:.2f} us a call, "
+                f"{times['dispatcher'] * 1e6:.2f} us without nn.Module's __call__"
+            )
+        step = jic.compile(lambda x, rate: x * rate)
+        for rate in (0.1, 0.2, 0.3, 0.4):
+            step(x, rate)
+        known = jic.compile(lambda x, rate: x * rate)
+        known(x, 0.1)
+        rates = itertools.cycle([i / 7 for i in range(1, 8)])
+        misses = step.misses
+        times = take_turns({"number": lambda: step(x, next(rates)), "constant": lambda: known(x, 0.1)}, 31)
+        print(
+            f"a number that changes at each call: {times['number'] * 1e9:.0f} ns ({step.misses - misses} misses), "
+            f"as a constant of the signature {times['constant'] * 1e9:.0f} ns"
+        )
 
 
 def overhead(threads: int) -> None:
@@ -44,6 +83,7 @@ def main() -> None:
     run(cases(), options)
     for threads in options.threads:
         overhead(threads)
+    calls()
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ def explain(options: argparse.Namespace) -> int:
     fn, args, kwargs = _call(options)
     compiled = _compiled(fn, options)
     with torch.no_grad():
-        print(api.explain(compiled)(*args, **kwargs))
+        print(api.explain(compiled, verbose=options.verbose)(*args, **kwargs))
     return 0
 
 
@@ -200,6 +200,8 @@ def _parser() -> argparse.ArgumentParser:
         added.add_argument("--fusion", default="default", choices=("none", "default", "aggressive"), help="strategy")
         added.add_argument("--strict", action="store_true", help="fail if anything would fall back")
         added.add_argument("--no-cache", action="store_true", help="neither read nor write compiled artifacts on disk")
+        if name == "explain":
+            added.add_argument("--verbose", action="store_true", help="list all kernels and ops, however many")
         if name == "ir":
             added.add_argument("--stage", default="kernels", choices=STAGES, help="default: kernels")
         if name in ("run", "bench"):

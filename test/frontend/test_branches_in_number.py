@@ -192,7 +192,7 @@ def test_the_work_grows_with_the_steps(monkeypatch: pytest.MonkeyPatch) -> None:
                     x = torch.relu(x)
                 else:
                     out.append(-y)
-                x += 0.1
+                x = x + 0.1
             return torch.stack(out), x
 
     count = {"journal": 0, "calls": 0, "links": 0}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import gc
+import math
 import sys
 import threading
 import types
@@ -25,6 +26,7 @@ from jic.runtime.dispatch import (
     Ignored,
     MappingResult,
     MappingSpec,
+    NumberSpec,
     Once,
     Output,
     Same,
@@ -333,7 +335,7 @@ def test_guards(increment):
         ),
         Group("cell", cell, None, (Check("is", None, cell.cell_contents),)),
         Group("type", Thing, None, (Check("equals", "mode", "a"), Check("absent", "speed"))),
-        Group("class", thing, Thing),
+        Group("object", thing, (Thing, thing.__dict__)),
         Group("sequence", items, 2, (Check("equals", 1, 2.5),)),
         Group("function", helper, parts),
         Group("attribute", stored, None, (Check("equals", "size", 2),)),
@@ -697,3 +699,33 @@ def test_subclasses():
     del quick
     gc.collect()
     assert gone() is None
+
+
+def test_numbers_match_by_type_and_size(increment):
+    class Odd(int):
+        pass
+
+    x = torch.randn(4, 6)
+    spec = TensorSpec.of(x)
+    for kind, limit, matching, others in (
+        (int, 100, (0, 7, -100, 100), (101, -101, 1 << 64, -(1 << 200), True, 1.0, Odd(3), None, "3", torch.tensor(3))),
+        (int, (1 << 63) - 1, (1 << 62, (1 << 63) - 1), (1 << 63, -(1 << 63))),
+        (float, 0, (0.0, -0.0, math.nan, math.inf, 1e-320), (1, True, None, torch.tensor(1.0))),
+    ):
+        number = NumberSpec(kind, limit)
+        result = SequenceResult(tuple, (Output(0), WholeTensor(1)))
+        f = dispatcher(Variant((spec, number), program=increment, inputs=(0,), result=result))
+        nested = SequenceSpec(list, (MappingSpec((("n", number),)),))
+        g = dispatcher(Variant((spec, nested), program=increment, inputs=(0,), result=result))
+        for value in matching:
+            assert f(x, value)[1] is value and g(x, [{"n": value}])[1] is value
+        for value in others:
+            assert f(x, value) is MISS and g(x, [{"n": value}]) is MISS
+
+
+def test_bad_descriptions_of_numbers(increment):
+    x = TensorSpec(torch.float32, (4, 6), (6, 1))
+    with pytest.raises(ValueError, match="cannot be an input"):
+        dispatcher(Variant((x, NumberSpec(bool)), program=increment, inputs=(0,)))
+    with pytest.raises(TypeError, match="the program reads"):
+        dispatcher(Variant((x, NumberSpec(int)), program=increment, inputs=(1,)))

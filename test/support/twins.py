@@ -22,7 +22,8 @@ from checking import assert_like
 from torch.utils._pytree import tree_leaves
 
 import jic
-from jic.api.compiled import CompiledFunction, CompiledModule, Entry
+from jic.api.compiled import CompiledFunction, Entry
+from jic.api.module import CompiledModule
 
 _NUMBER = itertools.count()
 

@@ -2,9 +2,10 @@
 
 from ..frontend import range, unroll
 from .compile import compile, script, trace
-from .compiled import CompiledFunction, CompiledModule
+from .compiled import CompiledFunction
 from .config import JitConfig
 from .explain import Explanation, explain
+from .module import CompiledModule
 
 __all__ = [
     "CompiledFunction",

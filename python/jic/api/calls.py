@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 import torch
 from torch.utils import _pytree as pytree
 
-from ..frontend import Guard, OutputSource, Traced
+from ..frontend import Guard, Number, OutputSource, Traced
+from ..frontend.control.effects import Effects
 from ..frontend.layouts import contiguous
 from ..frontend.reads import check_of
 from ..frontend.structure import Structure
@@ -21,12 +22,16 @@ from ..runtime import dispatch as d
 
 @dataclass(frozen=True)
 class Request:
-    """A call to compile: `fn(*args, **kwargs)`, where a method's `self` (`receiver`) is bound into `fn`."""
+    """A call to compile: `fn(*args, **kwargs)`, where a method's `self` (`receiver`) is bound into `fn`.
+
+    `numbers` are leaves of `(args, kwargs)`, by their places, that are inputs of the program.
+    """
 
     fn: Callable[..., Any]
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     receiver: tuple[Any, ...] = ()
+    numbers: Mapping[int, Number] = field(default_factory=dict)
 
     @staticmethod
     def of(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request:
@@ -38,10 +43,19 @@ class Request:
 
     def arguments(self) -> tuple[d.ArgumentSpec, ...]:
         """What the positional arguments of a call like this one must be."""
-        return (*(d.Same(r) for r in self.receiver), *(d.spec_of(a) for a in self.args))
+        return (*(d.Same(r) for r in self.receiver), *(d.spec_of(a) for a in self._described()[0]))
 
     def keywords(self) -> dict[str, d.ArgumentSpec]:
-        return {k: d.spec_of(v) for k, v in self.kwargs.items()}
+        return {k: d.spec_of(v) for k, v in self._described()[1].items()}
+
+    def _described(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Arguments and keyword arguments, with specs in the places of number inputs."""
+        if not self.numbers:
+            return self.args, self.kwargs
+        leaves, spec = pytree.tree_flatten((self.args, self.kwargs))
+        for place, number in self.numbers.items():
+            leaves[place] = number_spec(number)
+        return pytree.tree_unflatten(leaves, spec)
 
     def without_receiver(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """`function`, which takes no receiver, for calls that have one."""
@@ -57,24 +71,27 @@ def variant_of(traced: Traced, request: Request, program: Program, tag: Any) -> 
     Raises:
         ValueError: an argument that no variant can match.
     """
-    numbers, count = tensor_numbers(request.args, request.kwargs)
-    state, captured = state_of(traced.guards, needs_grad=False)
-    captured_numbers = {id(c.source): i for i, c in enumerate(captured)}
+    numbers, count = tensor_numbers(request)
+    captured_numbers = {(id(s.guard), s.key): s.number for s in traced.inputs if s.kind == "captured" and s.number}
+    state, captured = state_of(traced.guards, needs_grad=False, numbers=captured_numbers)
+    places = {c.source if isinstance(c.source, tuple) else id(c.source): i for i, c in enumerate(captured)}
     inputs: list[int] = []
     for source in traced.inputs:
         if source.kind == "argument":
             inputs.append(numbers[source.index])
             continue
-        assert source.tensor is not None
-        if id(source.tensor) not in captured_numbers:  # it was found in no place that could be read again
-            captured_numbers[id(source.tensor)] = len(captured)
+        place: Any = (id(source.guard), source.key) if source.number is not None else id(source.tensor)
+        if place not in places:  # it was found in no place that could be read again
+            assert source.tensor is not None
+            places[place] = len(captured)
             captured.append(_captured(source.tensor, needs_grad=False, fixed=True))
-        inputs.append(count + captured_numbers[id(source.tensor)])
+        inputs.append(count + places[place])
     identities = 1 + max((c.identity for o in traced.outputs for c in (o, *o.choices)), default=-1)
     results = _Results(traced, inputs, program)
     result = _structure(traced.structure, [results.of(o) for o in traced.outputs], identities)
     if traced.effects is not None:
         result = d.Call(traced.effects, (result,))
+        state += effects_state(traced.effects)
     return Variant(
         arguments=tuple(_without_grad(a) for a in request.arguments()),
         keywords={k: _without_grad(a) for k, a in request.keywords().items()},
@@ -103,7 +120,12 @@ def _without_grad(spec: d.ArgumentSpec) -> d.ArgumentSpec:
 
 
 def callable_variant(
-    function: Callable[..., Any], request: Request, guards: list[Guard], grad: Any, tag: Any
+    function: Callable[..., Any],
+    request: Request,
+    guards: list[Guard],
+    grad: Any,
+    tag: Any,
+    effects: Effects | None = None,
 ) -> Variant:
     """The variant that answers calls like this one by a Python function.
 
@@ -111,6 +133,8 @@ def callable_variant(
         ValueError: an argument that no variant can match.
     """
     state, captured = state_of(guards, needs_grad=True)
+    if effects is not None:
+        state += effects_state(effects)
     return Variant(
         arguments=request.arguments(),
         keywords=request.keywords(),
@@ -122,29 +146,39 @@ def callable_variant(
     )
 
 
-def tensor_numbers(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[dict[int, int], int]:
-    """Leaf index → number among the tensors of a call, and their count."""
-    leaves = pytree.tree_leaves((args, kwargs))
+def number_spec(number: Number) -> d.NumberSpec:
+    return d.NumberSpec(number.type, number.limit)
+
+
+def tensor_numbers(request: Request) -> tuple[dict[int, int], int]:
+    """Leaf index → number among the tensors (and number inputs) of a call, and their count."""
+    leaves = pytree.tree_leaves((request.args, request.kwargs))
     numbers: dict[int, int] = {}
     for i, leaf in enumerate(leaves):
-        if isinstance(leaf, torch.Tensor):
+        if isinstance(leaf, torch.Tensor) or i in request.numbers:
             numbers[i] = len(numbers)
     return numbers, len(numbers)
 
 
-def state_of(guards: list[Guard], needs_grad: bool) -> tuple[list[d.Group], list[d.Captured]]:
-    """What must hold around a call, and the tensors that are read there."""
+def state_of(
+    guards: list[Guard], needs_grad: bool, numbers: Mapping[tuple[int, Any], Number] | None = None
+) -> tuple[list[d.Group], list[d.Captured]]:
+    """What must hold around a call, and the tensors that are read there; and the `numbers`, by `id` of the guard and key."""
     captured: list[d.Captured] = []
-    numbers: dict[int, int] = {}
+    found: dict[int, int] = {}
 
     def check(guard: Guard, key: Any, value: Any) -> d.Check:
+        number = numbers.get((id(guard), key)) if numbers else None
+        if number is not None:
+            captured.append(d.Captured(number_spec(number), source=(id(guard), key)))
+            return d.Check("tensor", key, len(captured) - 1)
         kind, value = check_of(guard, value)
         if kind != "tensor":
             return d.Check(kind, key, value)
-        if id(value) not in numbers:
-            numbers[id(value)] = len(captured)
+        if id(value) not in found:
+            found[id(value)] = len(captured)
             captured.append(_captured(value, needs_grad))
-        return d.Check(kind, key, numbers[id(value)])
+        return d.Check(kind, key, found[id(value)])
 
     settings = [*_SETTINGS, torch.get_default_device] if torch._C._len_torch_function_stack() else _SETTINGS
     groups = [d.Group("call", function, None, (d.Check("equals", None, function()),)) for function in settings]
@@ -165,6 +199,11 @@ def _captured(tensor: torch.Tensor, needs_grad: bool, fixed: bool = False) -> d.
     return d.Captured(spec, tensor if fixed else None, source=tensor)
 
 
+def effects_state(effects: Effects) -> list[d.Group]:
+    """Holds while what the effects depend on is as it was."""
+    return [d.Group("call", effects.holds, None, (d.Check("equals", None, True),))] if effects.before else []
+
+
 class _Results:
     """How the leaves of a result are made of the program's outputs and of the call's tensors (`inputs`, by number)."""
 
@@ -174,7 +213,9 @@ class _Results:
 
     def of(self, source: OutputSource) -> d.ResultSpec:
         if source.number:
-            return d.Call(torch.Tensor.item, (self.of(replace(source, number=False)),))
+            plain = self.of(replace(source, number=False))
+            is_number = source.kind == "input" and self.traced.inputs[source.index].number is not None
+            return plain if is_number else d.Call(torch.Tensor.item, (plain,))
         if source.identity >= 0:
             return d.Once(source.identity, self.of(replace(source, identity=-1)))
         if source.kind == "result":

@@ -8,8 +8,9 @@ from typing import Any, overload
 
 import torch
 
-from .compiled import CompiledFunction, CompiledModule
+from .compiled import CompiledFunction
 from .config import JitConfig
+from .module import CompiledModule
 
 
 @overload

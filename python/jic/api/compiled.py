@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
+import types
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +15,17 @@ from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
 from .. import budget
-from ..errors import BudgetError, FallbackError, JicError
-from ..frontend import Reason, Traced, trace
+from ..errors import BudgetError, CaptureError, FallbackError, JicError
+from ..frontend import Number, Reason, Traced, number_leaves, trace
 from ..frontend.trace import ONE_AT_A_TIME, FunctionRaised
 from ..runtime import ArtifactCache, Bailout, Dispatcher, Program
 from . import calls
 from .build import Built, build, imported, optimized
 from .config import JitConfig
+from .dynamo import opaque
+from .identity import Identity
+from .numbers import NumberHistory
+from .signature import name_of, reason_of, signature_text, strict_error, warn
 
 if TYPE_CHECKING:
     from .parts import Parts
@@ -43,12 +47,17 @@ class Entry:
     trace_seconds: float = 0.0
     eager: bool = False
     parts: Parts | None = None
+    numbers: Mapping[int, Number] = field(default_factory=dict)
 
     @property
     def steps(self) -> list[dict[str, Any]]:
         if self.parts is not None:
             return [step for part in self.parts.compiled for entry in part.entries for step in entry.steps]
         return self.built.artifact.manifest["steps"] if self.built is not None else []
+
+    @property
+    def aten_calls(self) -> int:
+        return sum(step["op"] == "aten" for step in self.steps)
 
     def fallbacks(self) -> list[Reason]:
         """Everything that does not run in a kernel of jic's own."""
@@ -58,27 +67,35 @@ class Entry:
         return [*self.reasons, *calls_] if self.eager else calls_
 
 
-class CompiledFunction(Dispatcher):
+class CompiledFunction(Identity, Dispatcher):
     """What `jic.compile` returns for a function. Calls are dispatched natively; new signatures compile once."""
 
     interpreted = True  # code that is being traced calls `fn` instead
 
     def __init__(self, fn: Callable[..., Any], config: JitConfig, strict: bool = False) -> None:
-        super().__init__(self._miss)
+        Dispatcher.__init__(self, self._miss)
         self.fn, self.config, self.strict = fn, config, strict
         self.entries: list[Entry] = []
         self._unrolled: set[str] = set()  # loops that the user was told of
         self._lock = threading.RLock()
+        self._numbers = NumberHistory()
+        self._unmatched: set[str] = set()  # signatures that run eagerly and that no variant can match
+        self._full = False  # the limit of signatures is reached
         directory = {} if config.cache_dir is None else {"directory": config.cache_dir}
         self._cache = ArtifactCache(**directory) if config.enable_caching else None
-        for name in ("__name__", "__qualname__", "__doc__", "__module__"):
-            if hasattr(fn, name):
-                setattr(self, name, getattr(fn, name))
+        self._take_identity()
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        """As a function's; Dynamo does not know that of the base."""
+        return self if instance is None else types.MethodType(self, instance)
 
     # ---- compiling ----
 
+    @opaque
     def _miss(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         # The dispatcher sends every call here while a dispatch mode (which wants to see ATen calls) is active.
+        if self._full and not self.strict:
+            return self.fn(*args, **kwargs)
         with ONE_AT_A_TIME:  # what another thread traces is no concern of this call
             traced_here = (
                 torch.compiler.is_compiling()
@@ -94,8 +111,14 @@ class CompiledFunction(Dispatcher):
 
     def _prepare(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[..., Any]:
         """Compile for this call; returns what answers it."""
+        if len(self.entries) >= self.config.recompile_limit:
+            return self._past_limit()
         entry = Entry(signature_text(args, kwargs))
+        if entry.signature in self._unmatched:
+            return self.fn
         request = calls.Request.of(self.fn, args, kwargs)
+        if (function := self._with_numbers(request)) is not None:
+            return function
         try:
             with budget.limited(self.config.max_compile_seconds):
                 function = self._compile(entry, request)
@@ -111,13 +134,65 @@ class CompiledFunction(Dispatcher):
         self.entries.append(entry)
         return function
 
-    def _compile(self, entry: Entry, request: calls.Request) -> Callable[..., Any]:
-        if len(self.entries) >= self.config.recompile_limit:
-            raise JicError(
-                f"{len(self.entries)} signatures are compiled already", hint="raise JitConfig.recompile_limit"
-            )
+    def _past_limit(self) -> Callable[..., Any]:
+        """New signatures run eagerly from now on, and cost nothing more."""
+        reason = self._limit_reason()
+        if self.strict:
+            raise strict_error([reason])
+        if not self._full:
+            self._full = True
+            warn(f"jic runs new signatures of {name_of(self.fn)} eagerly: {reason.why}")
+        return self.fn
+
+    def _limit_reason(self) -> Reason:
+        text = f"{len(self.entries)} signatures are compiled already"
+        return reason_of(JicError(text, hint="raise JitConfig.recompile_limit"), self.fn)
+
+    def _with_numbers(self, request: calls.Request) -> Callable[..., Any] | None:
+        """Compile with those numbers as inputs that had other values in earlier calls; None if there are none, or it fails."""
+        if self.config.target_device != "cpu" or not (wanted := self._numbers.wanted(request)):
+            return None
+        traced = self._traced_with(request, wanted)
+        chosen = wanted
+        if traced is None and len(wanted) > 1:
+            chosen = {p: n for p, n in wanted.items() if self._traced_with(request, {p: n}) is not None}
+            traced = self._traced_with(request, chosen) if chosen else None
+        if traced is not None:
+            entry = Entry(signature_text(request.args, request.kwargs, chosen), numbers=chosen)
+            try:
+                with budget.limited(self.config.max_compile_seconds):
+                    function = self._compile(entry, replace(request, numbers=chosen), traced)
+                traced.let_go()
+            except Exception:  # as constants they may do
+                chosen = {}
+            else:
+                self.entries.append(entry)
+                self._numbers.accept(request, chosen)
+                self._numbers.refuse(request, wanted.keys() - chosen.keys())
+                return function
+        self._numbers.refuse(request, wanted)
+        return None
+
+    def _traced_with(self, request: calls.Request, numbers: Mapping[int, Number]) -> Traced | None:
+        try:
+            with budget.limited(self.config.max_compile_seconds):
+                return trace(
+                    request.fn, request.args, request.kwargs, numbers, self.config.max_trace_ops, self.config.on_effect
+                )
+        except (CaptureError, BudgetError):
+            return None
+
+    def _compile(self, entry: Entry, request: calls.Request, traced: Traced | None = None) -> Callable[..., Any]:
         start = time.perf_counter()
-        entry.traced = traced = trace(request.fn, request.args, request.kwargs, self.config.max_trace_ops)
+        if traced is None:
+            traced = trace(
+                request.fn,
+                request.args,
+                request.kwargs,
+                max_ops=self.config.max_trace_ops,
+                on_effect=self.config.on_effect,
+            )
+        entry.traced = traced
         entry.trace_seconds = time.perf_counter() - start
         entry.reasons.extend(traced.reasons)
         self._warn_of_unrolled(traced.unrolled)
@@ -128,17 +203,19 @@ class CompiledFunction(Dispatcher):
         entry.built = build(traced, self.config, self._cache)
         entry.program = program = Program(entry.built.artifact)
         program.set_timing(self.config.enable_profiling)
+        if request.numbers and entry.aten_calls > max((e.aten_calls for e in self.entries if e.built), default=0):
+            raise JicError("a number that is an input takes an op from a kernel to ATen")
         if self.strict and (fallbacks := entry.fallbacks()):
             raise strict_error(fallbacks)
         if torch.is_grad_enabled() and any(_needed(traced, request)):
             from . import gradients  # and the compiled backward: only now, for quick starts
 
-            if why := gradients.can_differentiate(traced, entry.steps):
+            if why := gradients.can_differentiate(traced):
                 raise JicError(f"gradients are needed and {why}", hint="call it under torch.no_grad()")
             differentiable = gradients.Differentiable(traced, program, self.config, self._cache, entry.reasons.append)
             differentiable.prepare(_needed(traced, request))
             function = request.without_receiver(_or_eagerly(differentiable, request.fn))
-            self.add(calls.callable_variant(function, request, traced.guards, "required", entry))
+            self.add(calls.callable_variant(function, request, traced.guards, "required", entry, traced.effects))
             return function
         variant = calls.variant_of(traced, request, program, entry)
         self.add(variant)
@@ -171,6 +248,11 @@ class CompiledFunction(Dispatcher):
 
         if self.strict or self.config.target_device != "cpu" or isinstance(error, BudgetError):
             return None
+        try:
+            request.arguments()
+            request.keywords()
+        except ValueError:  # no variant could match the call: it would be taken apart each time
+            return None
         config = replace(self.config, recompile_limit=min(self.config.recompile_limit, _PART_LIMIT))
         try:
             parts = parts_of(request.fn, error, lambda fn: CompiledFunction(fn, config))
@@ -185,13 +267,13 @@ class CompiledFunction(Dispatcher):
         entry.reasons.append(Reason("loop", f"runs eagerly by itself: {reason.why}", reason.location))
         entry.parts = parts
         where = f" ({reason.location})" if reason.location else ""
-        name = getattr(self.fn, "__name__", type(self.fn).__name__)
-        warnings.warn(f"jic runs a loop of {name} eagerly: {reason.why}{where}", stacklevel=5)
-        with contextlib.suppress(ValueError):  # an argument that cannot be matched: each such call comes here again
-            self.add(calls.callable_variant(function, request, [], "any", entry))
+        warn(f"jic runs a loop of {name_of(self.fn)} eagerly: {reason.why}{where}")
+        self.add(calls.callable_variant(function, request, [], "any", entry))
         return function
 
     def _give_up(self, entry: Entry, request: calls.Request, error: Exception) -> Callable[..., Any]:
+        if self.config.on_effect == "error" and isinstance(error, CaptureError) and error.effect:
+            raise FallbackError(error.message, hint=error.hint, location=error.location)
         if (function := self._in_parts(entry, request, error)) is not None:
             return function
         entry.eager = True
@@ -200,30 +282,43 @@ class CompiledFunction(Dispatcher):
         if self.strict:
             raise strict_error(entry.reasons)
         where = f" ({reason.location})" if reason.location else ""
-        warnings.warn(
-            f"jic runs {getattr(self.fn, '__name__', type(self.fn).__name__)} eagerly: {reason.why}{where}",
-            stacklevel=5,
-        )
+        warn(f"jic runs {name_of(self.fn)} eagerly: {reason.why}{where}")
         guards = entry.traced.guards if entry.traced is not None else getattr(error, "guards", [])
-        with contextlib.suppress(ValueError):  # an argument that cannot be matched: each such call comes here again
+        try:
             self.add(calls.callable_variant(self.fn, request, guards, "any", entry))
+        except ValueError:  # an argument that cannot be matched: each such call comes to `_miss` again
+            self._unmatched.add(entry.signature)
         return self.fn
 
     # ---- looking inside ----
 
     def entry_for(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Entry:
         """The entry of a call like this one, compiled now if need be (without running it)."""
-        text = signature_text(args, kwargs)
-        for entry in reversed(self.entries):
-            if entry.signature == text:
-                return entry
+        if (found := self._known(args, kwargs)) is not None:
+            return found
         with self._lock, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             known = len(self.entries)
             run = self._prepare(args, kwargs)
-            if len(self.entries) == known:  # the callable itself raises for these arguments, or cannot be traced
-                run(*args, **kwargs)
+            if len(self.entries) > known:
+                return self.entries[-1]
+            if self._full:
+                return Entry(signature_text(args, kwargs), reasons=[self._limit_reason()], eager=True)
+            run(*args, **kwargs)  # the callable itself raises for these arguments, or cannot be traced
         return self.entries[-1]
+
+    def _known(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Entry | None:
+        text = signature_text(args, kwargs)
+        values = number_leaves(args, kwargs)
+        for entry in reversed(self.entries):
+            if not entry.numbers:
+                if entry.signature == text:
+                    return entry
+                continue
+            fits = all(p in values and n.holds(values[p]) for p, n in entry.numbers.items())
+            if fits and entry.signature == signature_text(args, kwargs, entry.numbers):
+                return entry
+        return None
 
     def _latest(self) -> Traced:
         for entry in reversed(self.entries):
@@ -307,87 +402,6 @@ class CompiledFunction(Dispatcher):
             "signatures": entries,
             "cache": dict(self._cache.counts) if self._cache is not None else {},
         }
-
-
-class CompiledModule(torch.nn.Module):
-    """What `jic.compile` returns for a module: it shares the module's parameters, buffers and state."""
-
-    def __init__(self, module: torch.nn.Module, config: JitConfig, strict: bool = False) -> None:
-        super().__init__()
-        self._orig_mod = module
-        object.__setattr__(self, "compiled", CompiledFunction(module, config, strict))
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.compiled(*args, **kwargs)
-
-    def forward(self, *args: Any, **kwargs: Any) -> Any:
-        return self.compiled(*args, **kwargs)
-
-    def __getattr__(self, name: str) -> Any:
-        if name == "_orig_mod":
-            return self._modules["_orig_mod"]
-        return getattr(self._orig_mod, name)
-
-    def train(self, mode: bool = True) -> CompiledModule:
-        super().train(mode)
-        return self
-
-    def state_dict(self, *args: Any, **kwargs: Any) -> Any:
-        return self._orig_mod.state_dict(*args, **kwargs)
-
-    def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
-        return self._orig_mod.load_state_dict(*args, **kwargs)
-
-    def stats(self) -> dict[str, Any]:
-        return self.compiled.stats()
-
-    def ir(self, stage: str = "kernels") -> str:
-        return self.compiled.ir(stage)
-
-    def ptx(self, *args: Any, **kwargs: Any) -> str:
-        return self.compiled.ptx(*args, **kwargs)
-
-    @property
-    def graph(self) -> str:
-        return self.compiled.graph
-
-
-def signature_text(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
-    """A call's kind in words: `(f32[8, 64], 3, mask=None)`."""
-
-    def show(value: Any) -> str:
-        if isinstance(value, torch.Tensor):
-            dtype = str(value.dtype).removeprefix("torch.")
-            if value.layout != torch.strided:
-                return f"{dtype}{list(value.shape)} {value.layout}"
-            layout = "" if value.is_contiguous() else f" strides {tuple(value.stride())}"
-            return f"{dtype}{list(value.shape)}{layout}{' grad' if value.requires_grad else ''}"
-        if isinstance(value, (tuple, list)):
-            return "(" + ", ".join(map(show, value)) + ")"
-        if isinstance(value, dict):
-            return "{" + ", ".join(f"{k}: {show(v)}" for k, v in value.items()) + "}"
-        return repr(value)[:60]
-
-    parts = [show(a) for a in args] + [f"{k}={show(v)}" for k, v in kwargs.items()]
-    mode = " with gradients" if torch.is_grad_enabled() else ""
-    return "(" + ", ".join(parts) + ")" + mode
-
-
-def reason_of(error: Exception, fn: Any) -> Reason:
-    name = getattr(fn, "__name__", type(fn).__name__)
-    if isinstance(error, JicError):
-        hint = f" ({error.hint})" if error.hint else ""
-        return Reason(name, f"[{error.code}] {error.message}{hint}", error.location)
-    return Reason(name, f"internal error: {type(error).__name__}: {error}")
-
-
-def strict_error(reasons: list[Reason]) -> FallbackError:
-    lines = [f"{r.op}: {r.why}" + (f" ({r.location})" if r.location else "") for r in reasons]
-    return FallbackError(
-        "strict=True and these would not run compiled:\n    " + "\n    ".join(lines),
-        hint="drop strict=True to let them run through ATen or eagerly",
-        location=reasons[0].location if reasons else "",
-    )
 
 
 def _is_fake(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:

@@ -25,10 +25,13 @@ from ..frontend import Reason, Traced
 from ..frontend.control import backward, regions, structured
 from ..frontend.control.dependence import differentiable_results
 from ..frontend.control.partition import partition
+from ..frontend.control.random_calls import draws_random_numbers
+from ..frontend.numbers import as_tensor
 from ..frontend.trace import ONE_AT_A_TIME, traced_of
 from ..runtime import ArtifactCache, Program
 from .build import build
 from .config import JitConfig
+from .dynamo import opaque
 from .results import result_of
 
 
@@ -36,6 +39,7 @@ class _Call(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, call: Differentiable, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
         ctx.call = call
+        ctx.set_materialize_grads(False)  # a weight of a result that nobody uses gets no gradient, rather than zeros
         outputs, saved = call.run(tensors, ctx.needs_input_grad[1:])
         ctx.inputs, ctx.has_saved = len(tensors), saved is not None
         ctx.save_for_backward(*tensors, *(saved or ()))
@@ -45,6 +49,7 @@ class _Call(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
+    @opaque
     def backward(ctx: Any, *gradients: torch.Tensor | None) -> tuple[torch.Tensor | None, ...]:
         tensors, saved = ctx.saved_tensors[: ctx.inputs], ctx.saved_tensors[ctx.inputs :]
         needed = ctx.needs_input_grad[1:]
@@ -114,6 +119,7 @@ class Differentiable:
         self._differentiable: dict[tuple[bool, ...], list[bool]] = {}
         self._lock = threading.Lock()
 
+    @opaque
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         leaves = pytree.tree_leaves((args, kwargs))
         tensors = [self._tensor(source, leaves) for source in self.traced.inputs]
@@ -121,9 +127,7 @@ class Differentiable:
 
     @staticmethod
     def _tensor(source: Any, leaves: list[Any]) -> torch.Tensor:
-        if source.kind == "argument":
-            return leaves[source.index]
-        return source.fetch(leaves)
+        return as_tensor(source.fetch(leaves))
 
     def differentiable(self, needed: tuple[bool, ...]) -> list[bool]:
         """For each result of the program if it requires a gradient, as eager's does."""
@@ -236,15 +240,11 @@ class Differentiable:
         return [next(found) if n else None for n in needed]
 
 
-def can_differentiate(traced: Traced, program_steps: list[dict[str, Any]]) -> str:
+def can_differentiate(traced: Traced) -> str:
     """Why gradients cannot be had by recomputation; empty if they can."""
     if traced.mutations:
         return "the call changes its inputs in place"
     for node in traced.graph_module.graph.nodes:
-        if regions.draws_random_numbers(node):
+        if draws_random_numbers(node):
             return f"{node.target} draws random numbers, which a recomputation would draw anew"
-    random = ("dropout", "bernoulli", "rand", "normal", "uniform", "multinomial", "exponential")
-    for step in program_steps:
-        if step["op"] == "aten" and any(r in step["callee"] for r in random):
-            return f"{step['callee']} draws random numbers, which a recomputation would draw anew"
     return ""

@@ -14,6 +14,7 @@ from ..errors import CaptureError
 from ..frontend import OutputSource, Traced
 from ..frontend.control.split import RETURNED, Split, split_at
 from ..frontend.structure import Structure
+from .dynamo import opaque
 
 if TYPE_CHECKING:
     from .compiled import CompiledFunction
@@ -57,6 +58,7 @@ class Parts:
         held = [n for n, v in state.items() if not isinstance(v, OutputSource)] if isinstance(state, dict) else []
         return not self.split.fresh.issuperset(held)
 
+    @opaque
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         tag, state = self.before(*args, **kwargs)
         if tag == RETURNED:

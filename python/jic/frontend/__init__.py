@@ -5,7 +5,19 @@
 
 from .control.user import range, unroll
 from .guards import Guard
+from .numbers import Number, number_leaves
 from .trace import trace
 from .traced import InputSource, OutputSource, Reason, Traced
 
-__all__ = ["Guard", "InputSource", "OutputSource", "Reason", "Traced", "range", "trace", "unroll"]
+__all__ = [
+    "Guard",
+    "InputSource",
+    "Number",
+    "OutputSource",
+    "Reason",
+    "Traced",
+    "number_leaves",
+    "range",
+    "trace",
+    "unroll",
+]

@@ -73,7 +73,12 @@ class GradMode:
 
     def check_read(self, function: Any, args: Any) -> None:
         """Raises `Unsupported` where the user asks if a computed tensor requires gradients: nothing does in a trace."""
-        if not self.needed or function not in _TRACKED:
+        if function not in _TRACKED:
+            return
+        if not self.needed:
+            if id(args[0]) in self._inputs and _is_users(sys._getframe(2)):
+                # The program for calls that need no gradient does not look at it.
+                raise Unsupported("requires_grad of an argument is read", hint="pass a flag of your own")
             return
         computed = isinstance(args[0], FakeTensor) and id(args[0]) not in self._inputs
         if computed and _is_users(sys._getframe(2)):

@@ -34,6 +34,10 @@ from .views import LISTS, View, view_of
 aten = torch.ops.aten
 
 
+class _NoSuchResult(CaptureError):
+    """The target of an in-place op cannot hold the result: the op raises."""
+
+
 @dataclass
 class Mutation:
     """Input number `input` ends up with the value of graph result `result`."""
@@ -54,6 +58,8 @@ def remove_mutations(graph: GraphModule) -> tuple[GraphModule, list[Mutation]]:
     try:
         rewritten = _copy(graph)
         return rewritten, _rewrite(rewritten)
+    except _NoSuchResult:
+        raise
     except CaptureError as error:
         if regions.has_own(graph) or _writes_where_elements_repeat(graph):
             raise  # torch knows nothing of our aliases, and adds up the changes to the copies of one element
@@ -325,6 +331,8 @@ class _Rewriter:
                 raise CaptureError(f"{functional} cannot be computed on fake tensors: {error}", **_at(node)) from error
             if computed.shape != value.shape:
                 raise CaptureError(f"{node.target} changes the shape of its target", **_at(node))
+            if not torch.can_cast(computed.dtype, value.dtype):
+                raise _NoSuchResult(f"result type {computed.dtype} can't be cast to {value.dtype}", **_at(node))
             if computed.dtype != value.dtype:
                 converted = graph.call_function(aten.to.dtype, (new, value.dtype))
                 converted.meta = _meta(node, value)
@@ -366,19 +374,35 @@ class _Rewriter:
         return mutations
 
 
+# Python's in-place operators have names of their own.
+_OPERATORS = {
+    "__iand__": "bitwise_and",
+    "__ior__": "bitwise_or",
+    "__ixor__": "bitwise_xor",
+    "__ilshift__": "__lshift__",
+    "__irshift__": "__rshift__",
+}
+
+
 def _functional(op: torch._ops.OpOverload) -> torch._ops.OpOverload | None:
-    """`aten.add.Tensor` for `aten.add_.Tensor`."""
+    """`aten.add.Tensor` for `aten.add_.Tensor`, `aten.bitwise_and.Tensor` for `aten.__iand__.Tensor`."""
     namespace, _, name = op._schema.name.partition("::")
-    if not name.endswith("_") or name.endswith("__"):
+    if name not in _OPERATORS and (not name.endswith("_") or name.endswith("__")):
         return None
-    packet = getattr(getattr(torch.ops, namespace), name[:-1], None)
-    overload = op._overloadname
-    if packet is None or overload not in packet.overloads():
+    packet = getattr(getattr(torch.ops, namespace), _OPERATORS.get(name, name[:-1]), None)
+    if packet is None:
         return None
-    found = getattr(packet, overload)
-    if [a.name for a in found._schema.arguments] != [a.name for a in op._schema.arguments]:
-        return None
-    return None if found._schema.is_mutable else found
+    # The overload of the same name; `floor_divide_.Tensor` is one of those that have another.
+    names = sorted(packet.overloads(), key=lambda overload: overload != op._overloadname)
+    wanted = _signature(op)
+    for found in (getattr(packet, overload) for overload in names):
+        if not found._schema.is_mutable and _signature(found) == wanted:
+            return found
+    return None
+
+
+def _signature(op: torch._ops.OpOverload) -> list[tuple[str, str]]:
+    return [(a.name, str(a.type)) for a in op._schema.arguments]
 
 
 def _meta(node: Node, value: Any) -> dict[str, Any]:

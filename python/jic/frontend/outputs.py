@@ -31,12 +31,13 @@ Geometry = dict[int, tuple[tuple[int, ...], tuple[int, ...]]]  # graph result â†
 
 
 def classify_outputs(
-    graph: GraphModule, leaves: Sequence[Any], numbers: set[int], inputs: Sequence[torch.Tensor]
+    graph: GraphModule, leaves: Sequence[Any], numbers: set[int], inputs: Sequence[torch.Tensor], certain: bool = False
 ) -> tuple[list[OutputSource], Geometry]:
     """Say what each of the result's `leaves` is, and leave only computed tensors as the graph's results, whose sizes and strides
     come second.
 
-    `numbers` are the positions of leaves that are run-time numbers; `inputs` are the traced function's tensors.
+    `numbers` are the positions of leaves that are run-time numbers; `inputs` are the traced function's tensors. With `certain` it
+    must be known which tensor, or which part of one, each leaf is.
 
     Raises:
         CaptureError: leaves share memory in a way that a plan cannot say.
@@ -44,7 +45,7 @@ def classify_outputs(
     placeholders = [n for n in graph.graph.nodes if n.op == "placeholder"]
     given = {id(t): i for i, t in enumerate(inputs)}
     nodes: Sequence[Node] = graph.graph.output_node().args[0]  # type: ignore[assignment]
-    found = _Outputs(graph, placeholders)
+    found = _Outputs(graph, placeholders, certain)
     rest = iter(nodes)
     sources: list[OutputSource | None] = []
     objects: dict[int, _Leaf] = {}
@@ -107,8 +108,8 @@ class _Leaf:
 
 
 class _Outputs:
-    def __init__(self, graph: GraphModule, placeholders: list[Node]) -> None:
-        self.graph, self.placeholders = graph, placeholders
+    def __init__(self, graph: GraphModule, placeholders: list[Node], certain: bool) -> None:
+        self.graph, self.placeholders, self.certain = graph, placeholders, certain
         self.results: list[Node] = []
         self.identities = 0
         self.identity_of: dict[Node, int] = {}
@@ -165,6 +166,8 @@ class _Outputs:
 
     def _check(self, memory: Node, group: list[_Leaf], choices: Choices) -> None:
         computed = [leaf for leaf in group if shows_computed_place(leaf.node)]
+        if self.certain and (computed or choices.alternatives(memory)):
+            raise CaptureError("a result is, or may be, a part of a tensor at a place that a Python number gives")
         if computed and (memory in self.placeholders or len(group) > 1 or memory in choices.named):
             raise CaptureError(
                 f"a result is {_PLACE}, of a tensor that others see",

@@ -29,6 +29,8 @@ class Reads:
     def __init__(self) -> None:
         self._guards: dict[tuple[str, int], Guard] = {}  # a guard holds its object, so that ids stay unique
         self._count = 0
+        # Ids of dicts, and keys in them, that the trace wrote to: what was read there afterwards is its own.
+        self.overwritten: set[tuple[int, Any]] = set()
         self._fixed: dict[int, torch.Tensor] = {}
 
     def _guard(self, kind: Kind, container: Any, detail: Any = None) -> Guard:
@@ -141,6 +143,8 @@ class Reads:
                 if id(value) in self._fixed:
                     guard.values[key] = Fixed(value)
             changed = guard.changed()
+            if changed and guard.kind == "dict" and self._as_before(guard):
+                changed = guard.changed()
             if changed:
                 raise StateMoved(
                     f"{_text(guard, changed[0])} changes while the function is traced",
@@ -148,6 +152,18 @@ class Reads:
                 )
             found.append(guard)
         return found
+
+    def _as_before(self, guard: Guard) -> bool:
+        """Put what the trace itself wrote as it was before; whether it wrote anything."""
+        written = [k for k in guard.values if (id(guard.container), k) in self.overwritten]
+        for key in written:
+            if key in guard.container:
+                guard.values[key] = guard.container[key]
+            elif guard.detail is True:
+                del guard.values[key]
+            else:
+                guard.values[key] = ABSENT
+        return bool(written)
 
 
 def is_plain_key(key: Any) -> bool:

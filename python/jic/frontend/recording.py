@@ -13,6 +13,7 @@ from torch.overrides import TorchFunctionMode
 from . import locations
 from .control.indexing import normal
 from .control.interpreter import Interpreter
+from .control.number_calls import check_takes, prepared
 from .control.torch_calls import READS, converted, has_scalars, no_values_needed, run_time_call, written
 from .grad_mode import GradMode
 from .metadata import Metadata
@@ -62,9 +63,12 @@ class Recorder(TorchFunctionMode):
         if len(args) > 1 and getattr(func, "__name__", "") in ("__getitem__", "__setitem__"):
             args = (args[0], normal(args[1]), *args[2:])
         if has_scalars(args) or has_scalars(kwargs):
+            args, kwargs = prepared(self.context, func, args, kwargs, self._swapped)
             special = run_time_call(self.context, func, args, kwargs, self._swapped)
             if special is not NotImplemented:
                 return self.grad_mode.detached(special)
+            if self.context.number_inputs:
+                check_takes(func)
             args, kwargs = converted(args, kwargs)
             with no_values_needed(self.context, func):
                 return self._run(func, args, kwargs)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -39,9 +39,10 @@ from .grad_mode import GradMode
 from .guards import Guard
 from .metadata import show_views
 from .mutation import Mutation, remove_mutations
+from .numbers import Number, as_tensor, check_numbers
 from .outputs import classify_outputs, make_dense
 from .outside import outside_containers
-from .reach import Reach, hints
+from .reach import hints
 from .reads import Reads, StateMoved, tensors_of
 from .recording import Recorder
 from .strided import use_real_strides
@@ -60,12 +61,16 @@ def trace(
     fn: Callable[..., Any],
     args: tuple[Any, ...] = (),
     kwargs: dict[str, Any] | None = None,
+    numbers: Mapping[int, Number] | None = None,
     max_ops: int = DEFAULT_CALLS,
+    on_effect: str = "replay",
 ) -> Traced:
     """Capture `fn(*args, **kwargs)`.
 
-    Tensors in the pytrees `args` and `kwargs` are inputs; numbers, strings, None and the like are specialised
-    constants. The callable runs once, on fake tensors and without gradients; the arguments are not changed.
+    Tensors in the pytrees `args` and `kwargs` are inputs, and so are the leaves that `numbers` names by their places;
+    other numbers, strings, None and the like are specialised constants. The callable runs once, on fake tensors and
+    without gradients; the arguments are not changed. What it does to objects that outlive the call is taken back, and
+    part of what is captured if `on_effect` is `replay`.
 
     Raises:
         BudgetError: it makes more than `max_ops` calls of torch, or takes longer than it may (see jic.budget).
@@ -76,8 +81,8 @@ def trace(
     """
     leaves, in_spec = pytree.tree_flatten((tuple(args), dict(kwargs or {})))
     check_arguments(leaves, locations.of_function(fn))
-    call = _Call(fn, leaves, in_spec)
-    call.max_ops = max_ops
+    call = _Call(fn, leaves, in_spec, numbers or {})
+    call.max_ops, call.on_effect = max_ops, on_effect
     try:
         with ONE_AT_A_TIME:
             graph, guards = _settled(call)
@@ -87,9 +92,13 @@ def trace(
             error.guards = call.reads.finish()
         raise
     inputs, reasons = _inputs(call, guards)
+    if numbers:
+        if call.leaves_to_python:
+            raise CaptureError("code that is not interpreted may look at a number that is an input")
+        check_numbers(graph, lambda i: i < len(inputs) and inputs[i].number is not None)
     reasons += [Reason(*note) for note in call.notes]
     show_views(graph)
-    outputs, geometry = classify_outputs(graph, call.result_leaves, call.numbers, call.inputs)
+    outputs, geometry = classify_outputs(graph, call.result_leaves, call.numbers, call.inputs, certain=bool(numbers))
     use_real_strides(graph)
     graph, mutations = remove_mutations(graph)
     geometry = make_dense(graph, geometry)
@@ -135,13 +144,16 @@ def traced_of(graph: GraphModule, names: list[str]) -> Traced:
 class _Call:
     """The call as a function of its tensor leaves, which remembers the structure of the result."""
 
-    def __init__(self, fn: Callable[..., Any], leaves: list[Any], in_spec: pytree.TreeSpec) -> None:
+    def __init__(
+        self, fn: Callable[..., Any], leaves: list[Any], in_spec: pytree.TreeSpec, numbers: Mapping[int, Number]
+    ) -> None:
         self.fn, self.leaves, self.in_spec = fn, leaves, in_spec
         self.names = hints(fn)  # tensors that it may use, with their names
         self.captured = [tensor for tensor, _ in self.names.values()]
         self.reads = Reads()
         self.unknown: list[torch.Tensor] = []
-        self.positions = [i for i, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor)]
+        self.number_inputs = numbers
+        self.positions = [i for i, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor) or i in numbers]
         self.result_leaves: list[Any] = []
         self.structure: Structure = tuple_of(0)
         self.inputs: list[torch.Tensor] = []
@@ -149,15 +161,16 @@ class _Call:
         self.notes: list[tuple[str, str, str]] = []
         self.unrolled: list[Reason] = []
         self.effects: effects.Effects | None = None
-        self.interprets = True
+        self.on_effect = "replay"
         self.max_ops = DEFAULT_CALLS
+        self.leaves_to_python = False
         self.failed_at = ""
         self.grad_mode = GradMode(enabled=False, needed=False)
 
     @property
     def given(self) -> list[torch.Tensor]:
-        """The arguments' tensors, then captured ones."""
-        return [*(self.leaves[i] for i in self.positions), *self.captured]
+        """The arguments' tensors and number inputs, then captured ones."""
+        return [*(as_tensor(self.leaves[i]) for i in self.positions), *self.captured]
 
     @property
     def tensors(self) -> list[torch.Tensor]:
@@ -173,15 +186,18 @@ class _Call:
         leaves = list(self.leaves)
         count = len(self.positions)
         for i, tensor in zip(self.positions, tensors[:count], strict=True):
-            leaves[i] = tensor
+            leaves[i] = self.number_inputs[i].scalar(tensor) if i in self.number_inputs else tensor
         args, kwargs = pytree.tree_unflatten(leaves, self.in_spec)
         containers = {id(c): i for i, c in enumerate(containers_of(args, kwargs))}
         self.inputs = list(tensors)
         stand_ins = {id(real): fake for real, fake in zip(self.captured, tensors[count:], strict=True)}
         recorder = Recorder(_Call.forward.__code__, stand_ins, self.grad_mode)
-        recorder.context.given(list(tensors))
+        recorder.context.given(list(tensors), self.given)
+        recorder.context.on_effect = self.on_effect
+        recorder.interpreter.gradients_needed = lambda: self.grad_mode.needed
         recorder.lasting.update(map(id, tensors))
         recorder.context.max_calls = self.max_ops
+        recorder.context.number_inputs = bool(self.number_inputs)
         try:
             with fx_traceback.preserve_node_meta(), recorder, self.grad_mode.seen(list(tensors)):
                 result = self._call(recorder.interpreter, args, kwargs)
@@ -196,7 +212,7 @@ class _Call:
             raise error.error from None
         except Unsupported as error:
             refused = CaptureError(error.message, hint=error.hint, location=error.location)
-            refused.outermost = error.outermost
+            refused.outermost, refused.effect = error.outermost, error.effect
             raise refused from None
         except Exception as error:
             self.failed_at = recorder.interpreter.failed_at
@@ -208,19 +224,22 @@ class _Call:
                 Reason("loop", f"was unrolled, into {loop.calls} calls of torch: {loop.why}", loop.location)
                 for loop in recorder.context.unrolling.long()
             ]
+            self.leaves_to_python = recorder.interpreter.leaves_to_python
             recorder.context.journal.undo(0)
+        if self.effects is not None and self.effects.leaks():
+            raise CaptureError("something that only the trace knows is stored into what outlives the call")
         return results
 
     def _call(self, interpreter: Interpreter, args: Any, kwargs: Any) -> Any:
         """The result; with effects, the result and the values that they need."""
         self.reads = interpreter.context.outer.reads
-        if not self.interprets:
-            Reach(self.reads).visit(self.fn)
-            return self.fn(*args, **kwargs)
+        self.reads.overwritten = interpreter.context.journal.overwritten
         interpreter.context.outer.takes((args, kwargs))
         result = interpreter.run(self.fn, args, kwargs)
-        self.effects, values = effects.of(interpreter.context)
-        return result if self.effects is None else (result, *values)
+        self.effects, values = effects.of(interpreter.context, interpreter.result)
+        if self.effects is None:
+            return result
+        return (None if self.effects.result is not None else result, *values)
 
 
 def _settled(call: _Call) -> tuple[GraphModule, list[Guard]]:
@@ -240,15 +259,6 @@ def _run(call: _Call) -> GraphModule:
     for _ in range(4):
         try:
             graph = _run_once(call)
-        except FunctionRaised as error:
-            if not call.unknown:
-                if not call.interprets:
-                    raise
-                # Perhaps it was the interpreter: Python itself will tell.
-                call.interprets = False
-                graph = _run_once(call)
-                call.notes = [("interpreter", f"could not follow the function: {error.message}", error.location)]
-                return graph
         except BudgetError:
             raise
         except CaptureError:
@@ -304,8 +314,8 @@ def _forget_real_tensors(graph: GraphModule) -> None:
     """The fake mode refers weakly to the tensors that it made others of, and `torch.utils.swap_tensors` refuses such ones."""
     for node in graph.graph.nodes:
         if node.op == "placeholder" and isinstance(node.meta.get("val"), FakeTensor):
-            converter = node.meta["val"].fake_mode.fake_tensor_converter.meta_converter
-            converter.describer = type(converter.describer)(copy_data=False)
+            converter = node.meta["val"].fake_mode.fake_tensor_converter
+            converter.meta_converter = type(converter.meta_converter)(copy_data=False)
             return
 
 
@@ -367,7 +377,8 @@ def _explain(error: Exception, failed_at: str) -> CaptureError:
 def _inputs(call: _Call, guards: list[Guard]) -> tuple[list[InputSource], list[Reason]]:
     """The sources of all inputs, arguments first."""
     sources = [
-        InputSource("argument", name, index=i) for name, i in zip(_leaf_names(call), call.positions, strict=True)
+        InputSource("argument", name, index=i, number=call.number_inputs.get(i))
+        for name, i in zip(_leaf_names(call), call.positions, strict=True)
     ]
     homes: dict[int, tuple[Guard, Any]] = {}
     for tensor, guard, key in tensors_of(guards):

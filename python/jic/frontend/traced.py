@@ -11,6 +11,7 @@ from torch.fx import GraphModule
 
 from .control import effects
 from .guards import FETCHED, Guard
+from .numbers import Number
 from .structure import Structure
 
 
@@ -28,7 +29,8 @@ class InputSource:
     """Where an input of the graph comes from.
 
     An `argument` is leaf number `index` of the flattened `(args, kwargs)`. A `captured` tensor is `tensor`; if `guard` is
-    given it was read there under `key`, and must be fetched from there at each call, because the user may replace it.
+    given it was read there under `key`, and must be fetched from there at each call, because the user may replace it. With
+    `number` it is a Python number, which the graph takes as a 0-d tensor; a captured one has a `guard`.
     """
 
     kind: Literal["argument", "captured"]
@@ -37,9 +39,10 @@ class InputSource:
     tensor: torch.Tensor | None = None
     guard: Guard | None = None
     key: Any = None
+    number: Number | None = None
 
     def fetch(self, leaves: Sequence[Any]) -> Any:
-        """The tensor in a call whose arguments have these leaves."""
+        """The tensor (or number) in a call whose arguments have these leaves."""
         if self.kind == "argument":
             return leaves[self.index]
         return self.tensor if self.guard is None else self.guard.current(self.key)
@@ -58,7 +61,8 @@ class OutputSource:
     `constant`: the Python object `value`.
 
     Leaves with one `identity`, if it is not -1, are one object. A `detached` view has no gradient.
-    With `number` the leaf is the Python number that the tensor, which is 0-d, holds.
+    With `number` the leaf is the Python number that the tensor, which is 0-d, holds. Of a number input that is the number
+    itself.
     """
 
     kind: Literal["result", "alias", "input", "view", "choice", "constant"]

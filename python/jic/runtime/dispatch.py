@@ -31,6 +31,7 @@ __all__ = [
     "Ignored",
     "MappingResult",
     "MappingSpec",
+    "NumberSpec",
     "Once",
     "Output",
     "ResultSpec",
@@ -75,6 +76,28 @@ class TensorSpec:
 
 
 @dataclass(frozen=True)
+class NumberSpec:
+    """A Python int or float (no subclass, no bool) that the program reads as a 0-d tensor: int64 or float64.
+
+    Ints match up to `limit` in magnitude.
+    """
+
+    type: type
+    limit: int = (1 << 63) - 1
+
+    @property
+    def tensor(self) -> TensorSpec:
+        """What the program reads."""
+        return TensorSpec(torch.float64 if self.type is float else torch.int64, (), ())
+
+    def native(self) -> tuple[Any, ...]:
+        """The form that the native dispatcher reads."""
+        if self.type not in (int, float):
+            raise ValueError(f"a number of type {self.type.__name__} cannot be an input")
+        return self.type.__name__, self.limit
+
+
+@dataclass(frozen=True)
 class Value:
     """A Python value of exactly this type, equal to this one; floats are compared bit for bit."""
 
@@ -108,14 +131,14 @@ class Ignored:
     """Anything."""
 
 
-ArgumentSpec = TensorSpec | Value | Same | SequenceSpec | MappingSpec | Ignored
+ArgumentSpec = TensorSpec | NumberSpec | Value | Same | SequenceSpec | MappingSpec | Ignored
 
 
 def spec_of(value: Any) -> ArgumentSpec:
     """The spec that `value` matches.
 
-    Tensors match by dtype, shape and the like, containers item by item, None, numbers, strings, dtypes and the like by
-    value, anything else by identity.
+    A `NumberSpec` among the values stands for itself. Tensors match by dtype, shape and the like, containers item by item,
+    None, numbers, strings, dtypes and the like by value, anything else by identity.
 
     Raises:
         ValueError: a tensor that no variant can match (a subclass, another layout, an unknown dtype or device, a view
@@ -129,6 +152,8 @@ def spec_of(value: Any) -> ArgumentSpec:
         spec = TensorSpec.of(value)
         spec.native()
         return spec
+    if isinstance(value, NumberSpec):
+        return value
     if isinstance(value, tuple | list):
         return SequenceSpec(type(value), tuple(spec_of(v) for v in value))
     if type(value) is dict:
@@ -142,14 +167,20 @@ def spec_of(value: Any) -> ArgumentSpec:
 
 @dataclass(frozen=True, eq=False)
 class Captured:
-    """A tensor that the callable reads besides its arguments: `tensor`, or what the state's checks of its number fetch.
+    """A tensor or number that the callable reads besides its arguments: `tensor`, or what the state's checks of its number fetch.
 
-    `source` is the tensor that was there when the variant was made; the dispatcher does not look at it.
+    `source` is what was there, or where, when the variant was made; the dispatcher does not look at it.
     """
 
-    spec: TensorSpec
+    spec: TensorSpec | NumberSpec
     tensor: torch.Tensor | None = None
     source: Any = None
+
+    def native(self) -> tuple[Any, ...]:
+        """The form that the native dispatcher reads."""
+        if isinstance(self.spec, NumberSpec):
+            return self.tensor, self.spec.tensor.native(), self.spec.native()
+        return self.tensor, self.spec.native(), None
 
 
 # Results.
@@ -164,7 +195,7 @@ class Output:
 
 @dataclass(frozen=True)
 class WholeTensor:
-    """A tensor of the call itself: number `index` of its tensors, arguments first, then captured ones."""
+    """A tensor or number of the call itself: number `index` of them, arguments first, then captured ones."""
 
     index: int
 
@@ -274,7 +305,7 @@ class Variant:
     def tensors(self) -> list[TensorSpec]:
         """The specs of the call's tensors, by number: arguments, keyword arguments in `keywords`' order, captured."""
         found = [t for a in (*self.arguments, *self.keywords.values()) for t in _tensors(a)]
-        return found + [c.spec for c in self.captured]
+        return found + [c.spec.tensor if isinstance(c.spec, NumberSpec) else c.spec for c in self.captured]
 
     def native(self) -> dict[str, Any]:
         """The form that the native dispatcher reads.
@@ -300,7 +331,7 @@ class Variant:
             "arguments": tuple(_argument(a) for a in self.arguments),
             "keywords": tuple((k, _argument(a)) for k, a in self.keywords.items()),
             "state": tuple(g.native() for g in self.state),
-            "captured": tuple((c.tensor, c.spec.native()) for c in self.captured),
+            "captured": tuple(c.native() for c in self.captured),
             "program": None if self.program is None else self.program.native,
             "callable": self.callable,
             "bail": self.bail,
@@ -351,6 +382,8 @@ def _tensors(spec: ArgumentSpec) -> Iterator[TensorSpec]:
     match spec:
         case TensorSpec():
             yield spec
+        case NumberSpec():
+            yield spec.tensor
         case SequenceSpec():
             for item in spec.items:
                 yield from _tensors(item)
@@ -371,6 +404,8 @@ def _argument(spec: ArgumentSpec) -> tuple[Any, ...]:
     match spec:
         case TensorSpec():
             return "tensor", spec.native()
+        case NumberSpec():
+            return "number", spec.native(), spec.tensor.native()
         case Value():
             return "value", spec.value
         case Same():

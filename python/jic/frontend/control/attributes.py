@@ -147,7 +147,8 @@ class Attributes:
 
     def _of_input(self, tensor: torch.Tensor, name: str) -> None:
         """What autograd or somebody else has attached to a tensor that was given is no part of the signature."""
-        if self.interpreter.context.is_input(tensor) and name not in ("is_leaf", "requires_grad"):
+        real = self.interpreter.context.real(tensor)
+        if real is not None and (name == "grad" or name not in _MARKS and hasattr(real, name)):
             raise Unsupported(f"the attribute {name} of an argument is read", hint="pass it as an argument of its own")
 
     def _of_namespace(self, module: types.ModuleType, name: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -122,16 +123,22 @@ class Context:
         self.calls = 0  # of torch, so far
         self.unrolling = Unrolling(lambda: self.calls)
         self.max_calls = DEFAULT_CALLS
+        self.number_inputs = False  # whether some run-time numbers could be constants instead
         self.stand_in = stand_in
-        self.captured: Callable[[torch.Tensor], torch.Tensor] = lambda tensor: (
-            tensor
-        )  # the trace's tensor of a captured one
+        # The trace's tensor of a captured one.
+        self.captured: Callable[[torch.Tensor], torch.Tensor] = lambda tensor: tensor
+        self.on_effect = "replay"  # JitConfig.on_effect
+        self.advances = 0  # how often an iterator was advanced, which cannot be taken back
+        self.switches: dict[int, Any] = {}  # what switches gradients and was given to no `with`
+        self.tokens: list[contextvars.Token[Any]] = []  # of context variables that are set
+        self._uncertain: dict[int, Any] = {}
         self._serial = 0
         self._fresh: dict[int, tuple[int, Any]] = {}
         self._views: dict[int, tuple[Region, torch.Tensor]] = {}  # by id: the region that a view was made in
         self._parts: dict[int, int] = {}  # memory of a computed slice → of what it is a view of
         self.identities = Identities()
         self._inputs: set[int] = set()
+        self._reals: dict[int, torch.Tensor] = {}
         self._homes: dict[int, tuple[Region | None, torch.Tensor]] = {}
 
     # ---- the graph ----
@@ -227,6 +234,43 @@ class Context:
         if id(value) not in self._fresh:
             self._fresh[id(value)] = (self.next_serial(), value)
         return value
+
+    def created_deep(self, value: Any) -> Any:
+        """The same for a value that a function that is not interpreted made, and what it holds."""
+        pending = [value]
+        while pending:
+            item = pending.pop()
+            if isinstance(item, (list, tuple, dict, set)):
+                if id(item) in self._fresh:
+                    continue
+                pending += item.values() if isinstance(item, dict) else item
+            if not isinstance(item, (torch.Tensor, tuple, str, int, float)):
+                self.created(item)
+        return value
+
+    def uncertain(self, value: Any) -> Any:
+        """Note that nobody knows whether the call made the container `value`, or it was there before. Returns it."""
+        if isinstance(value, (list, dict, set)) and id(value) not in self._fresh:
+            self._uncertain[id(value)] = value
+        return value
+
+    def check_effect(self, what: str, *, in_regions: bool = False) -> None:
+        """`what` (a sentence) changes what outlives the call: it is repeated after each run.
+
+        Raises:
+            Unsupported: the configuration does not want that, or it happens in control flow that is compiled.
+        """
+        if self.on_effect != "replay":
+            raise Unsupported(what, hint=f"JitConfig(on_effect={self.on_effect!r})", effect=True)
+        if self.regions and not in_regions:
+            raise Unsupported(
+                f"{what} in a loop or branch whose course is only known at run time",
+                hint="move it out of the loop or branch, or return the new values",
+                effect=True,
+            )
+
+    def is_uncertain(self, value: Any) -> bool:
+        return id(value) in self._uncertain
 
     def is_created(self, value: Any, since: int = 0) -> bool:
         found = self._fresh.get(id(value))
@@ -390,16 +434,17 @@ class Context:
         tracker = self._tracker()
         return tensor in tracker and not tracker[tensor].proxy.node._erased
 
-    def given(self, tensors: list[torch.Tensor]) -> None:
-        """Note the inputs of the trace."""
+    def given(self, tensors: list[torch.Tensor], reals: list[torch.Tensor]) -> None:
+        """Note the inputs of the trace, and what they stand for."""
         self._tracker()
-        for tensor in tensors:
+        for tensor, real in zip(tensors, reals, strict=True):
             self.made(tensor)
             self._inputs.add(storage_of(tensor))
+            self._reals[id(tensor)] = real
 
-    def is_input(self, tensor: torch.Tensor) -> bool:
-        """Whether `tensor` has the memory of an input of the trace."""
-        return storage_of(tensor) in self._inputs
+    def real(self, tensor: torch.Tensor) -> torch.Tensor | None:
+        """The tensor that `tensor`, an input of the trace, stands for."""
+        return self._reals.get(id(tensor))
 
     def is_own(self, tensor: torch.Tensor, region: Region | None) -> bool:
         """Whether the memory of `tensor` was made by code of `region`, or by the call itself outside all regions (None)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 import types
 from collections.abc import Callable
 from typing import Any
@@ -96,8 +97,13 @@ _FUNCTIONS: dict[Any, types.FunctionType] = {
 }  # type: ignore[dict-item]
 
 
-def find(function: Any) -> types.FunctionType | None:
-    """The plain Python of one of torch's control-flow operators."""
+def find(function: Any) -> Callable[..., Any] | None:
+    """The plain Python of one of torch's control-flow operators, or what `torch.compile` made `function` of."""
+    if isinstance(function, types.FunctionType) and "_torchdynamo_orig_callable" in function.__dict__:
+        return function.__dict__["_torchdynamo_orig_callable"]
+    dynamo = sys.modules.get("torch._dynamo.eval_frame")
+    if dynamo is not None and isinstance(function, dynamo.OptimizedModule):
+        return function._orig_mod
     try:
         return _FUNCTIONS.get(function)
     except TypeError:  # not hashable

@@ -56,12 +56,16 @@ class Outer:
     def _written(self, kind: str, owner: Any, key: Any = None) -> bool:
         return self._journal.is_written(Place(kind, owner, key))
 
+    def _changed(self, owner: Any) -> bool:
+        """Whether the container was changed; what it held before is then noted (frontend/control/effects.py)."""
+        return self._journal.reads_changed(owner)
+
     # ---- variables ----
 
     def global_variable(self, namespace: dict[str, Any], name: str) -> Any:
         """The value of a global or builtin name, or ABSENT."""
         own = str(namespace.get("__name__", "")).partition(".")[0] == "jic"
-        if not (own or self._written("item", namespace, name)):
+        if not (own or self._written("global", namespace, name)):
             self.reads.item(namespace, name)
         if name in namespace:
             return namespace[name]
@@ -83,9 +87,9 @@ class Outer:
             self.whole(owner)
             return
         if isinstance(owner, dict):
-            if not (self._written("item", owner, key) or self._written("dict", owner)):
+            if not (self._changed(owner) or self._written("item", owner, key)):
                 self.reads.item(owner, key)
-        elif not self._written("list", owner):
+        elif not self._changed(owner):
             if isinstance(key, int):
                 self.reads.element(owner, key)
             else:
@@ -101,9 +105,9 @@ class Outer:
             self.opaque(owner)
             return
         if isinstance(owner, dict):
-            if not self._written("dict", owner):
+            if not self._changed(owner):
                 self.reads.items(owner)
-        elif not self._written("set" if isinstance(owner, set) else "list", owner):
+        elif not self._changed(owner):
             self.reads.elements(owner)
 
     def entries(self, module: torch.nn.Module) -> None:
@@ -113,8 +117,9 @@ class Outer:
                 self.reads.items(module.__dict__[name])
 
     def length(self, owner: Any) -> None:
-        if type(owner) is list and self.has(owner) and not self._written("list", owner):
-            self.reads.length(owner)
+        if type(owner) is list and self.has(owner):
+            if not self._changed(owner):
+                self.reads.length(owner)
         else:
             self.whole(owner)
 
@@ -171,7 +176,8 @@ class Outer:
                 hint="keep them in a tensor, or in a list",
                 effect=True,
             )
-        if _is_open(type(owner)) and not isinstance(owner, torch.nn.Module):
+        own = type(owner).__module__.startswith("jic.")  # as a range with a run-time length
+        if _is_open(type(owner)) and not own and not isinstance(owner, torch.nn.Module):
             self.everything(owner)
 
     def class_attribute(self, class_: type, name: str) -> Any:

@@ -11,6 +11,7 @@ from torch.fx import GraphModule, Node
 
 from ...errors import CaptureError
 from .markers import CLOSING, OPENING, PARTING, ops
+from .random_calls import draws_random_numbers
 
 
 @dataclass
@@ -118,13 +119,6 @@ def has_own(graph: GraphModule) -> bool:
 def has_effect(node: Node) -> bool:
     """True for a node that stays although nothing uses its value: it draws random numbers, or gives up the call."""
     return node.target is ops.bail.default or draws_random_numbers(node)
-
-
-def draws_random_numbers(node: Node) -> bool:
-    """True for a random op. Markers have its tag too, so that tracers keep them."""
-    target = node.target
-    random = isinstance(target, torch._ops.OpOverload) and torch.Tag.nondeterministic_seeded in target.tags
-    return random and not is_own(node)
 
 
 def trip_count(loop: Construct) -> int | None:

@@ -148,11 +148,15 @@ struct OutputSpec {
 
 struct Variant {
   References references;
-  std::vector<TensorSpec> tensors;  // arguments', then captured ones
+  std::vector<TensorSpec> tensors;  // arguments', then captured ones; numbers are 0-d tensors among them
   std::vector<ArgumentSpec> arguments, keyword_arguments;
   std::vector<PyObject *> keywords;
   std::unique_ptr<State> state;
-  std::vector<PyObject *> captured;  // the tensor itself; null if the state says where it is
+  struct Captured {
+    PyObject *tensor;  // itself; null if the state says where it is
+    std::optional<NumberSpec> as_number;
+  };
+  std::vector<Captured> captured;
   PyObject *callable = nullptr;  // instead of a program
   PyObject *bail = nullptr;      // when the program gives up
   Program *program = nullptr;
@@ -167,6 +171,7 @@ struct Variant {
   bool needs_grad = false;   // matches in grad mode only, and compares requires_grad with the spec
   bool any_grad = false;     // does not look at grad mode and requires_grad
   bool copies_inputs = false;
+  bool has_numbers = false;
   uint64_t hits = 0;
 
   // `description` is a jic.runtime.dispatch.Variant's native form: a dict.
@@ -197,9 +202,13 @@ Variant::Variant(PyObject *d) {
     keyword_arguments.emplace_back(part(pair, 1), tensors, containers, references);
   });
   first_captured = int(tensors.size());
+  for (auto *list : {&arguments, &keyword_arguments})
+    for (auto &a : *list) has_numbers |= a.holds_numbers();
   each(field(d, "captured"), [&](PyObject *c) {
-    captured.push_back(part(c, 0) == Py_None ? nullptr : references.keep(part(c, 0)));
+    captured.push_back({part(c, 0) == Py_None ? nullptr : references.keep(part(c, 0)), {}});
     tensors.emplace_back(part(c, 1));
+    if (part(c, 2) != Py_None) captured.back().as_number.emplace(part(c, 2));
+    has_numbers |= captured.back().as_number.has_value();
   });
   state = std::make_unique<State>(field(d, "state"), captured.size(), references);
   tag = references.keep(field(d, "tag"));
@@ -266,13 +275,14 @@ bool Variant::matches(PyObject *const *args, size_t count, PyObject *names, Foun
   }
   if (ok) {
     auto **fetched = found.objects + first_captured;
-    std::copy(captured.begin(), captured.end(), fetched);
+    for (size_t c = 0; c < captured.size(); ++c) fetched[c] = captured[c].tensor;
     ok = state->holds(fetched);
   }
   for (size_t c = 0; ok && c < captured.size(); ++c) {
     int index = first_captured + int(c);
-    PyObject *tensor = found.objects[index];
-    ok = tensor && tensor_matches(tensor, tensors[index], index, found);
+    PyObject *value = found.objects[index];
+    auto &number = captured[c].as_number;
+    ok = value && (number ? number_matches(value, *number, index, found) : tensor_matches(value, tensors[index], index, found));
   }
   found.grad = grad;
   return ok && !overlaps(found);
@@ -406,7 +416,8 @@ PyObject *dispatcher_call(PyObject *object, PyObject *const *args, size_t flags,
     auto **data = static_cast<void **>(alloca((n + 1) * sizeof(void *)));
     size_t held = size_t(variant->containers);
     auto **containers = static_cast<PyObject **>(alloca((held + 1) * sizeof(void *)));
-    Found found{objects, data, containers, grad};
+    auto *numbers = variant->has_numbers ? static_cast<int64_t *>(alloca(n * sizeof(int64_t))) : nullptr;
+    Found found{objects, data, containers, grad, numbers};
     if (!variant->matches(args, count, names, found)) continue;
     ++self->hits;
     ++variant->hits;

@@ -248,7 +248,8 @@ NB_MODULE(_native, m) {
     auto *t = reinterpret_cast<PyTypeObject *>(type.ptr());
     if (!PyType_Check(type.ptr()) || !t->tp_base || t->tp_vectorcall_offset == 0 || t->tp_call != t->tp_base->tp_call)
       throw nb::type_error("not a class derived from Dispatcher that keeps its __call__");
-    t->tp_flags |= Py_TPFLAGS_HAVE_VECTORCALL;
+    // So is this one for classes with a __get__ in Python, which binds as the base's does: `object.method(...)` needs no bound method.
+    t->tp_flags |= Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_METHOD_DESCRIPTOR;
     PyType_Modified(t);
   }, "type"_a, "Lets a Python class derived from Dispatcher be called as fast as Dispatcher itself.");
 }

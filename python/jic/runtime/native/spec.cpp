@@ -94,6 +94,31 @@ bool tensor_matches(PyObject *x, const TensorSpec &spec, int index, Found &found
   return true;
 }
 
+NumberSpec::NumberSpec(PyObject *d) {
+  std::string name = text_of(part(d, 0));
+  if (name != "int" && name != "float") throw SpecError("a number is an int or a float");
+  is_float = name == "float";
+  limit = integer_of(part(d, 1));
+}
+
+bool number_matches(PyObject *x, const NumberSpec &spec, int index, Found &found) {
+  int64_t &place = found.numbers[index];
+  if (spec.is_float) {
+    if (!PyFloat_CheckExact(x)) return false;
+    double value = PyFloat_AS_DOUBLE(x);
+    std::memcpy(&place, &value, sizeof value);
+  } else {
+    if (!PyLong_CheckExact(x)) return false;
+    int overflow = 0;
+    long long value = PyLong_AsLongLongAndOverflow(x, &overflow);
+    if (overflow || value > spec.limit || value < -spec.limit) return false;
+    place = value;
+  }
+  found.objects[index] = x;
+  found.data[index] = &place;
+  return true;
+}
+
 bool same_value(PyObject *a, PyObject *b) {
   if (a == b) return true;
   if (Py_TYPE(a) != Py_TYPE(b)) return false;
@@ -122,6 +147,11 @@ ArgumentSpec::ArgumentSpec(PyObject *d, std::vector<TensorSpec> &tensors, int &c
     kind = tensor;
     index = int(tensors.size());
     tensors.emplace_back(part(d, 1));
+  } else if (name == "number") {
+    kind = number;
+    index = int(tensors.size());
+    as_number.emplace(part(d, 1));
+    tensors.emplace_back(part(d, 2));
   } else if (name == "value" || name == "same") {
     kind = name == "value" ? value : same;
     object = references.keep(part(d, 1));
@@ -154,6 +184,7 @@ ArgumentSpec::ArgumentSpec(PyObject *d, std::vector<TensorSpec> &tensors, int &c
 bool ArgumentSpec::matches(PyObject *x, const std::vector<TensorSpec> &tensors, Found &found) const {
   switch (kind) {
     case tensor: return tensor_matches(x, tensors[index], index, found);
+    case number: return number_matches(x, *as_number, index, found);
     case value: return same_value(x, object);
     case same: return x == object;
     case ignored: return true;
@@ -181,6 +212,12 @@ bool ArgumentSpec::matches(PyObject *x, const std::vector<TensorSpec> &tensors, 
     }
   }
   return false;
+}
+
+bool ArgumentSpec::holds_numbers() const {
+  for (auto &i : items)
+    if (i.holds_numbers()) return true;
+  return kind == number;
 }
 
 }  // namespace jic

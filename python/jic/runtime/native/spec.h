@@ -3,6 +3,7 @@
 
 #include <Python.h>
 
+#include <optional>
 #include <stdexcept>
 #include <vector>
 
@@ -54,29 +55,43 @@ struct TensorSpec {
   bool matches(const DLTensor &t) const;
 };
 
+// A Python int or float (no subclass, no bool) that a program reads as a 0-d i64 or f64 tensor; of ints those no greater than a limit.
+struct NumberSpec {
+  bool is_float = false;
+  int64_t limit = 0;
+
+  explicit NumberSpec(PyObject *description);  // ("int" | "float", limit)
+};
+
 // What a call gave for a variant's tensors: arguments in order, then captured ones.
 struct Found {
   PyObject **objects;
   void **data;
   PyObject **containers;  // the lists, tuples and dicts that the tensors came in, outer ones first
   int grad;               // the grad mode
+  int64_t *numbers;       // the memory of numbers, one place a tensor; null for variants without any
 };
 
 struct ArgumentSpec {
-  enum Kind { tensor, value, same, sequence, mapping, ignored } kind;
-  int index = -1;                    // tensor; the number of a sequence or mapping among the containers
+  enum Kind { tensor, number, value, same, sequence, mapping, ignored } kind;
+  int index = -1;                    // tensor, number; the number of a sequence or mapping among the containers
   PyObject *object = nullptr;        // value, same; the exact type of a sequence
   std::vector<ArgumentSpec> items;   // sequence, mapping
   std::vector<PyObject *> keys;      // mapping, in order
+  std::optional<NumberSpec> as_number;
 
-  // `description` is ("tensor", spec) | ("value", v) | ("same", o) | ("sequence", type, items) | ("mapping", [(key, item), …]) | ("ignored",).
-  // Tensors are numbered in the order in which they are met, from tensors.size() on; so are containers, from `containers` on.
+  // `description` is ("tensor", spec) | ("number", kind, spec) | ("value", v) | ("same", o) | ("sequence", type, items) | ("mapping", [(key, item), …]) | ("ignored",).
+  // Tensors, and numbers among them, are numbered in the order in which they are met, from tensors.size() on; so are containers, from `containers` on.
   ArgumentSpec(PyObject *description, std::vector<TensorSpec> &tensors, int &containers, References &references);
   bool matches(PyObject *x, const std::vector<TensorSpec> &tensors, Found &found) const;
+  bool holds_numbers() const;
 };
 
 // Whether `x` is a torch.Tensor or Parameter (no subclass) that `spec` describes; fills `found` at `index`.
 bool tensor_matches(PyObject *x, const TensorSpec &spec, int index, Found &found);
+
+// Whether `x` is such a number; fills `found` at `index`.
+bool number_matches(PyObject *x, const NumberSpec &spec, int index, Found &found);
 
 // Whether `a` is the Python value `b`: the same type, and equal (floats bit for bit, the items of tuples likewise).
 bool same_value(PyObject *a, PyObject *b);
