@@ -37,12 +37,16 @@ from .control.scalar import Scalar
 from .fingerprint import fingerprint_of
 from .grad_mode import GradMode
 from .guards import Guard
+from .metadata import show_views
 from .mutation import Mutation, remove_mutations
 from .numbers import Number, as_tensor, check_numbers
-from .outputs import classify_outputs, share_memory
+from .outputs import classify_outputs, make_dense
+from .outside import outside_containers
 from .reach import hints
 from .reads import Reads, StateMoved, tensors_of
 from .recording import Recorder
+from .strided import use_real_strides
+from .structure import Structure, containers_of, structure_of, tuple_of
 from .traced import InputSource, OutputSource, Reason, Traced
 
 _MODULE_CALL = torch.nn.Module.__call__
@@ -96,16 +100,16 @@ def trace(
             raise CaptureError("code that is not interpreted may look at a number that is an input")
         check_numbers(graph, lambda i: i < len(inputs) and inputs[i].number is not None)
     reasons += [Reason(*note) for note in call.notes]
-    outputs = classify_outputs(graph, call.result_leaves, call.numbers)
-    shared = call.shared or share_memory(graph)
-    if numbers and call.shared:
-        raise CaptureError("a result is, or may be, the part of a tensor at a place that a Python number gives")
+    show_views(graph)
+    outputs, geometry = classify_outputs(graph, call.result_leaves, call.numbers, call.inputs, certain=bool(numbers))
+    use_real_strides(graph)
     graph, mutations = remove_mutations(graph)
+    geometry = make_dense(graph, geometry)
     _check_sizes_kept(graph, mutations)
     _normalise(graph, inputs, outputs, mutations)
     pairs = [(m.input, m.result) for m in mutations]
     key = fingerprint_of(graph, [(o.kind, o.index, o.size, o.stride, o.offset) for o in outputs], pairs)
-    traced = Traced(graph, inputs, outputs, call.out_spec, pairs, guards, key, reasons, call.effects, shared)
+    traced = Traced(graph, inputs, outputs, geometry, call.structure, pairs, guards, key, reasons, call.effects)
     return replace(traced, unrolled=call.unrolled)
 
 
@@ -129,18 +133,15 @@ def traced_of(graph: GraphModule, names: list[str]) -> Traced:
     for node in graph.graph.nodes:
         node.meta.setdefault("location", "")
         check_values(node)
+    use_real_strides(graph)
     graph, mutations = remove_mutations(graph)
     inputs = [InputSource("argument", name, index=i) for i, name in enumerate(names)]
-    outputs = []
-    for i, node in enumerate(graph.graph.output_node().args[0]):  # type: ignore[arg-type]
-        value = node.meta["val"]
-        outputs.append(OutputSource("result", i, tuple(value.shape), tuple(value.stride())))
+    outputs = [OutputSource("result", i) for i in range(len(graph.graph.output_node().args[0]))]  # type: ignore[arg-type]
     if mutations:
         raise CaptureError("a derived graph writes to its inputs")
     _normalise(graph, inputs, outputs, [])
-    spec = pytree.tree_structure(tuple(range(len(outputs))))
     key = fingerprint_of(graph, [(o.kind, o.index, o.size, o.stride, o.offset) for o in outputs], [])
-    return Traced(graph, inputs, outputs, spec, [], [], key)
+    return Traced(graph, inputs, outputs, {}, tuple_of(len(outputs)), [], [], key)
 
 
 class _Call:
@@ -157,12 +158,12 @@ class _Call:
         self.number_inputs = numbers
         self.positions = [i for i, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor) or i in numbers]
         self.result_leaves: list[Any] = []
-        self.out_spec: pytree.TreeSpec = pytree.tree_structure(None)
+        self.structure: Structure = tuple_of(0)
+        self.inputs: list[torch.Tensor] = []
         self.numbers: set[int] = set()  # the leaves of the result that are run-time numbers
         self.notes: list[tuple[str, str, str]] = []
         self.unrolled: list[Reason] = []
         self.effects: effects.Effects | None = None
-        self.shared = False
         self.on_effect = "replay"
         self.max_ops = DEFAULT_CALLS
         self.leaves_to_python = False
@@ -190,22 +191,26 @@ class _Call:
         for i, tensor in zip(self.positions, tensors[:count], strict=True):
             leaves[i] = self.number_inputs[i].scalar(tensor) if i in self.number_inputs else tensor
         args, kwargs = pytree.tree_unflatten(leaves, self.in_spec)
+        containers = {id(c): i for i, c in enumerate(containers_of(args, kwargs))}
+        self.inputs = list(tensors)
         stand_ins = {id(real): fake for real, fake in zip(self.captured, tensors[count:], strict=True)}
         recorder = Recorder(_Call.forward.__code__, stand_ins, self.grad_mode)
         recorder.context.given(list(tensors), self.given)
         recorder.context.on_effect = self.on_effect
         recorder.interpreter.gradients_needed = lambda: self.grad_mode.needed
+        recorder.lasting.update(map(id, tensors))
         recorder.context.max_calls = self.max_ops
         recorder.context.number_inputs = bool(self.number_inputs)
         try:
             with fx_traceback.preserve_node_meta(), recorder, self.grad_mode.seen(list(tensors)):
                 result = self._call(recorder.interpreter, args, kwargs)
-            result_leaves, self.out_spec = pytree.tree_flatten(result)
+            self.structure, result_leaves = structure_of(
+                result, containers, recorder.context.is_created, lambda: outside_containers(self.fn)
+            )
             self.numbers = {i for i, leaf in enumerate(result_leaves) if isinstance(leaf, Scalar)}
             result_leaves = [leaf.tensor if isinstance(leaf, Scalar) else leaf for leaf in result_leaves]
             self.result_leaves = [recorder.result(leaf) for leaf in result_leaves]
             results = [leaf for leaf in self.result_leaves if isinstance(leaf, torch.Tensor)]
-            self.shared = any(map(recorder.context.is_copy, results))
         except OverBudget as error:
             raise error.error from None
         except Unsupported as error:
@@ -294,6 +299,8 @@ def _run_once(call: _Call) -> GraphModule:
                 f"the result holds a {type(leaf).__module__}.{type(leaf).__qualname__}, expected tensors, numbers, "
                 "strings, None, and lists, tuples and dicts of them",
             )
+        if isinstance(leaf, torch.nn.Parameter) and not any(leaf is t for t in call.inputs):
+            raise CaptureError("the result holds a Parameter that the function made")
         if isinstance(leaf, (torch.SymInt, torch.SymFloat, torch.SymBool)):
             raise CaptureError("the result holds a size that is only known at run time")
     for node in graph.graph.nodes:
@@ -398,7 +405,7 @@ def _normalise(
 ) -> None:
     """Remove dead nodes, and placeholders that neither the graph nor an output nor a mutation needs."""
     prune.erase_dead(graph)
-    needed = {o.index for o in outputs if o.kind in ("input", "view")} | {m.input for m in mutations}
+    needed = {i for o in outputs for i in o.inputs} | {m.input for m in mutations}
     renumbered: dict[int, int] = {}
     kept: list[InputSource] = []
     for i, node in enumerate([n for n in graph.graph.nodes if n.op == "placeholder"]):
@@ -408,9 +415,7 @@ def _normalise(
         else:
             graph.graph.erase_node(node)
     inputs[:] = kept
-    for i, output in enumerate(outputs):
-        if output.kind in ("input", "view"):
-            outputs[i] = replace(output, index=renumbered[output.index])
+    outputs[:] = [output.renumbered(renumbered) for output in outputs]
     for m in mutations:
         m.input = renumbered[m.input]
     graph.recompile()

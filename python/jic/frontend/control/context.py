@@ -125,6 +125,8 @@ class Context:
         self.max_calls = DEFAULT_CALLS
         self.number_inputs = False  # whether some run-time numbers could be constants instead
         self.stand_in = stand_in
+        # The trace's tensor of a captured one.
+        self.captured: Callable[[torch.Tensor], torch.Tensor] = lambda tensor: tensor
         self.on_effect = "replay"  # JitConfig.on_effect
         self.advances = 0  # how often an iterator was advanced, which cannot be taken back
         self.switches: dict[int, Any] = {}  # what switches gradients and was given to no `with`
@@ -376,6 +378,7 @@ class Context:
 
     def writes(self, tensor: torch.Tensor) -> None:
         """`tensor` (no stand-in) is about to be written to."""
+        tensor = self.captured(tensor)
         self._check_write(tensor)
         if self.identities:
             self._check_identity(tensor)

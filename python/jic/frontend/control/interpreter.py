@@ -23,7 +23,7 @@ from .context import Context
 from .errors import Again, NotInterpretable, Unsupported
 from .expressions import plain
 from .frame import Frame
-from .iteration import Range, Unroll, Wrapped
+from .iteration import Range, Rows, Unroll, Wrapped
 from .journal import UNDEFINED, Place
 from .lists import Segment
 from .scalar import Scalar, tracing
@@ -90,7 +90,7 @@ class Interpreter(Calls):
         before, tracing.context = tracing.context, self.context
         try:
             self.result = self.call(function, list(args), kwargs, None)
-            result = self.escaping(self.result)
+            result = self.escaping(self.result, {}, ends=True)
             if self.context.tokens:
                 raise Unsupported("a context variable is set for what comes after the call", effect=True)
             last = [*self.context.switches.values()][-1:]
@@ -106,20 +106,29 @@ class Interpreter(Calls):
                 token.var.reset(token)
         return result
 
-    def escaping(self, value: Any) -> Any:
-        """A value that leaves interpreted code: lists with segments as plain lists."""
+    def escaping(self, value: Any, made: dict[int, Any] | None = None, ends: bool = False) -> Any:
+        """A value that leaves interpreted code: lists with segments as plain lists; `made` has those of this value, by id.
+
+        Where the call `ends`, the tensors of segments have memory of their own, as they have in eager.
+        """
+        made = {} if made is None else made
         if isinstance(value, (Range, Unroll, Wrapped)):
             raise Unsupported("an iterator leaves the compiled function")
-        if type(value) in (list, tuple):
-            items = [self.escaping(v) for v in lists.expanded(value)]
-            return (
-                value
-                if all(a is b for a, b in zip(items, value, strict=False)) and len(items) == len(value)
-                else type(value)(items)
-            )
+        if id(value) in made:
+            return made[id(value)]
+        if type(value) in (list, tuple, Rows):
+            made[id(value)] = value  # where it holds itself
+            items = [self.escaping(v, made, ends) for v in lists.expanded(value, apart=ends)]
+            unchanged = len(items) == len(value) and all(a is b for a, b in zip(items, value, strict=False))
+            if not unchanged or type(value) is Rows:
+                made[id(value)] = tuple(items) if isinstance(value, tuple) else items
+            return made[id(value)]
         if type(value) is dict:
-            items = {k: self.escaping(v) for k, v in value.items()}
-            return value if all(items[k] is v for k, v in value.items()) else items
+            made[id(value)] = value
+            items = {k: self.escaping(v, made, ends) for k, v in value.items()}
+            if any(items[k] is not v for k, v in value.items()):
+                made[id(value)] = items
+            return made[id(value)]
         return value
 
     # ---- functions ----

@@ -284,7 +284,9 @@ def set_attribute(interpreter: Interpreter, owner: Any, name: str, value: Any) -
     if isinstance(described, property) and _is_users_function(described.fset):
         interpreter.call(described.fset, [owner, value], {}, None)
         return
-    if isinstance(owner, torch.Tensor) or isinstance(described, property):
+    if isinstance(owner, torch.Tensor):
+        raise Unsupported(f"the attribute {name} of a tensor is assigned", effect=True)
+    if isinstance(described, property):
         if context.regions:
             raise Unsupported(f"{type(owner).__name__}.{name} is assigned in control flow")
         setattr(owner, name, value)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ..layouts import reads_what_it_writes
 from . import checked, indexing, lists, objects
 from .branches import branch
 from .errors import NotInterpretable, Unsupported
@@ -117,6 +118,8 @@ class Statements(LoopStatements):
     def _combined(self, op: ast.operator, old: Any, value: Any, in_tensor: bool = False) -> Any:
         """`old op= value`. Parts of tensors are not changed through a view: the result is stored into the whole anyway."""
         if in_tensor and isinstance(old, torch.Tensor) and self.context.regions:
+            if isinstance(value, torch.Tensor) and reads_what_it_writes(old, value):
+                raise Unsupported("an in-place update reads a view that overlaps what it writes to", effect=True)
             new = binary(self.interpreter, BINARY, op, old, value)
             if isinstance(new, torch.Tensor) and not torch.can_cast(new.dtype, old.dtype):
                 raise RuntimeError(f"result type {new.dtype} can't be cast to the desired output type {old.dtype}")
