@@ -31,6 +31,7 @@ class CaptureError(JicError):
 
     code = "JIC001"
     notes: list[tuple[str, str, str]] = []  # what else was noticed while tracing: (what, why, location)
+    effect = False  # it was refused for an effect outside the graph
     outermost: tuple[Any, int] | None = None  # the function that was traced, and its line where it was refused
     guards: list[Any] = []  # what had been read of the state around the call: another state may be captured
 
@@ -42,7 +43,7 @@ class UnsupportedError(JicError):
 
 
 class FallbackError(JicError):
-    """`strict=True` and something would have fallen back to eager."""
+    """`strict=True` and something would have fallen back to eager; or an effect, and `on_effect="error"`."""
 
     code = "JIC003"
 

@@ -70,9 +70,17 @@ def agree(
     # Distinct graph results only: a value that is returned twice is one of them.
     results: dict[int, Tensor] = {}
     for source, value in zip(traced.outputs, expected, strict=True):
-        assert source.kind == "result"
-        results[source.index] = value
-    outputs = [results[i] for i in range(len(results))]
+        if source.kind == "choice":  # a new tensor or another: the graph has the values in either case
+            results[source.choices[0].index] = value
+        elif source.kind != "input":
+            assert source.kind == "result"
+            results[source.index] = value
+    count = len(traced.graph_module.graph.output_node().args[0])  # type: ignore[arg-type]
+    if len(results) < count:  # the numbers by which choices are made
+        with torch.no_grad():
+            numbers = structured.run(traced.graph_module, [leaves[s.index].detach() for s in traced.inputs])
+        results |= {i: numbers[i] for i in range(count) if i not in results}
+    outputs = [results[i] for i in range(count)]
     weights = [random(*o.shape) if o.is_floating_point() else torch.zeros_like(o) for o in outputs]
     inputs = [leaves[s.index] for s in traced.inputs]
     wanted = gradients(outputs, inputs, weights)
@@ -386,7 +394,7 @@ def test_data_dependent_steps_are_refused_and_run_eagerly() -> None:
         with pytest.raises(NotDifferentiable, match="depends on data"):
             backward_graph(traced.graph_module, [a.is_floating_point() for a in args])
     x = random(3).requires_grad_()
-    (y,) = structured.run(trace(while_, (x,)).graph_module, [x])
+    y, _ = structured.run(trace(while_, (x,)).graph_module, [x])  # the other says whether y is x
     (gradient,) = torch.autograd.grad(y.sum(), [x])
     torch.testing.assert_close(gradient, (y / x).detach())
 
@@ -447,7 +455,7 @@ def test_random_loops(inner, outer, trips, branch, k) -> None:
                 (new[0],) = if_(new[0].sum() > 0, lambda: [new[1] * w], lambda: [new[0].cos() + row(rows, i)])
             return new
 
-        return tuple(loop(trips[0], [x * 1, w * 1, x + w], body))
+        return tuple(t * 1 for t in loop(trips[0], [x * 1, w * 1, x + w], body))  # new tensors, whatever they came from
 
     def plain(x, w, rows):
         a, b, c = x * 1, w * 1, x + w
@@ -457,7 +465,7 @@ def test_random_loops(inner, outer, trips, branch, k) -> None:
             a, b, c = (evaluate(e, [a, b, c, x, w, rows[i]]) for e in outer)
             if branch:
                 a = b * w if a.sum() > 0 else a.cos() + rows[i]
-        return a, b, c
+        return a * 1, b * 1, c * 1
 
     torch.manual_seed(0)
     agree(marked, plain, random(3, 3), random(3, 3), random(3, 3, 3), steps=[k])

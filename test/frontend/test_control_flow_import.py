@@ -271,7 +271,7 @@ def test_writes_through_run_time_slices() -> None:
         a, b = y.unbind(1)[:2]
         b.copy_(a)
         y.diagonal().zero_()
-        return y, row, flat, a * 2, b
+        return y, row * 1, flat, a * 2, b
 
     def plain(x, i):
         y = x * 1
@@ -282,7 +282,7 @@ def test_writes_through_run_time_slices() -> None:
         a, b = y.unbind(1)[:2]
         b.copy_(a)
         y.diagonal().zero_()
-        return y, row, flat, a * 2, b
+        return y, row * 1, flat, a * 2, b
 
     for i in range(3):
         agree(marked, plain, torch.randn(4, 3), torch.tensor(i))

@@ -18,13 +18,16 @@ from jic.runtime.dispatch import (
     Call,
     Captured,
     Check,
+    Choice,
     Constant,
+    Container,
     Dispatcher,
     Group,
     Ignored,
     MappingResult,
     MappingSpec,
     NumberSpec,
+    Once,
     Output,
     Same,
     SequenceResult,
@@ -507,6 +510,49 @@ def test_bad_variants(increment):
     for tensor in (X.to_sparse(), torch.complex(X, X).conj(), torch.complex(X, X).conj().imag):
         with pytest.raises(ValueError, match="cannot be dispatched"):
             spec_of(tensor)
+
+
+def test_results_that_share_and_containers_of_the_call(increment):
+    twice = Once(1, SequenceResult(list, (View(Output(0), (6,), (4,), 1),)))
+    variant = Variant(
+        (MappingSpec((("k", SequenceSpec(list, (SPEC,))),)),),
+        program=increment,
+        inputs=(0,),
+        result=SequenceResult(
+            tuple, (Output(0), twice, Container(1), Once(1, Constant(None)), Container(0), Once(0, Call(list, ())))
+        ),
+        geometry={0: ((6, 4), (1, 6))},
+    )
+    f = dispatcher(variant)
+    call = {"k": [X]}
+    counts = sys.getrefcount(call), sys.getrefcount(call["k"])
+    for _ in range(3):
+        whole, made, inner, again, outer, other = f(call)
+        assert whole.shape == (6, 4) and whole.stride() == (1, 6)
+        assert torch.equal(whole.t(), X + 1)
+        assert made is again and made[0].untyped_storage()._cdata == whole.untyped_storage()._cdata
+        assert made[0].stride() == (4,) and made[0].storage_offset() == 1
+        assert inner is call["k"] and outer is call and other == [] and other is not made
+    del inner, outer
+    assert (sys.getrefcount(call), sys.getrefcount(call["k"])) == counts
+
+
+def test_a_choice_is_made_by_an_output(make_program):
+    """The program copies its i64 input, which says which result it is."""
+    number = ("int64", ())
+    program = make_program([number], [number], [copy_step()])
+    items = (Constant("none"), Once(0, Call(list, ())), WholeTensor(0))
+    spec = TensorSpec(torch.int64, (), ())
+    f = dispatcher(Variant((spec,), program=program, inputs=(0,), result=Choice(0, items)))
+    which = torch.tensor(2)
+    assert f(torch.tensor(0)) == "none" and f(torch.tensor(1)) == [] and f(which) is which
+    for wrong in (3, -1, 1 << 40):
+        with pytest.raises(SystemError):
+            f(torch.tensor(wrong))
+
+
+def copy_step():
+    return {"op": "copy", "from": ["input", 0], "to": ["output", 0], "bytes": 8}
 
 
 def test_large_outputs_reuse_memory(make_program):

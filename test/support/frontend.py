@@ -11,6 +11,7 @@ from torch.utils import _pytree as pytree
 from torch_mlir import ir
 
 import jic.dialects
+from jic.api.results import result_of
 from jic.frontend import Traced, trace
 from jic.frontend.importer import import_graph
 
@@ -31,18 +32,7 @@ def run(traced: Traced, module: ir.Module, args: tuple[Any, ...], kwargs: dict[s
     results = interpret(module, *[t.detach().contiguous() for t in inputs])
     for i, r in traced.mutations:
         inputs[i].copy_(results[r])
-    outputs = []
-    for source in traced.outputs:
-        if source.kind == "constant":
-            outputs.append(source.value)
-        elif source.kind == "input":
-            outputs.append(inputs[source.index])
-        elif source.kind == "view":
-            base = inputs[source.index].detach()
-            outputs.append(base.as_strided(source.size, source.stride, base.storage_offset() + source.offset))
-        else:
-            outputs.append(results[source.index])
-    return pytree.tree_unflatten(outputs, traced.out_spec)
+    return result_of(traced, results, [t.detach() if t.requires_grad else t for t in inputs], args, kwargs)
 
 
 def check(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[Traced, ir.Module]:

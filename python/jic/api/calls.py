@@ -5,13 +5,17 @@ from __future__ import annotations
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import torch
 from torch.utils import _pytree as pytree
 
 from ..frontend import Guard, Number, OutputSource, Traced
+from ..frontend.control.effects import Effects
+from ..frontend.layouts import contiguous
 from ..frontend.reads import check_of
+from ..frontend.structure import Structure
 from ..runtime import Program, Variant
 from ..runtime import dispatch as d
 
@@ -82,9 +86,12 @@ def variant_of(traced: Traced, request: Request, program: Program, tag: Any) -> 
             places[place] = len(captured)
             captured.append(_captured(source.tensor, needs_grad=False, fixed=True))
         inputs.append(count + places[place])
-    result = structure(traced.out_spec, [_result(o, traced, inputs) for o in traced.outputs])
+    identities = 1 + max((c.identity for o in traced.outputs for c in (o, *o.choices)), default=-1)
+    results = _Results(traced, inputs, program)
+    result = _structure(traced.structure, [results.of(o) for o in traced.outputs], identities)
     if traced.effects is not None:
         result = d.Call(traced.effects, (result,))
+        state += effects_state(traced.effects)
     return Variant(
         arguments=tuple(_without_grad(a) for a in request.arguments()),
         keywords={k: _without_grad(a) for k, a in request.keywords().items()},
@@ -93,6 +100,7 @@ def variant_of(traced: Traced, request: Request, program: Program, tag: Any) -> 
         program=program,
         inputs=inputs,
         result=result,
+        geometry=traced.geometry,
         copies=[(result, inputs[target]) for target, result in traced.mutations],
         tag=tag,
         bail=request.without_receiver(request.fn),
@@ -112,7 +120,12 @@ def _without_grad(spec: d.ArgumentSpec) -> d.ArgumentSpec:
 
 
 def callable_variant(
-    function: Callable[..., Any], request: Request, guards: list[Guard], grad: Any, tag: Any
+    function: Callable[..., Any],
+    request: Request,
+    guards: list[Guard],
+    grad: Any,
+    tag: Any,
+    effects: Effects | None = None,
 ) -> Variant:
     """The variant that answers calls like this one by a Python function.
 
@@ -120,6 +133,8 @@ def callable_variant(
         ValueError: an argument that no variant can match.
     """
     state, captured = state_of(guards, needs_grad=True)
+    if effects is not None:
+        state += effects_state(effects)
     return Variant(
         arguments=request.arguments(),
         keywords=request.keywords(),
@@ -184,36 +199,66 @@ def _captured(tensor: torch.Tensor, needs_grad: bool, fixed: bool = False) -> d.
     return d.Captured(spec, tensor if fixed else None, source=tensor)
 
 
-def _result(source: OutputSource, traced: Traced, inputs: list[int]) -> d.ResultSpec:
-    if source.number:
-        plain = _result(replace(source, number=False), traced, inputs)
-        is_number = source.kind == "input" and traced.inputs[source.index].number is not None
-        return plain if is_number else d.Call(torch.Tensor.item, (plain,))
-    if source.kind == "result":
-        return d.Output(source.index)
-    if source.kind == "input":
-        return d.WholeTensor(inputs[source.index])
-    if source.kind == "view":
-        return d.View(d.WholeTensor(inputs[source.index]), source.size, source.stride, source.offset)
-    return d.Constant(source.value)
+def effects_state(effects: Effects) -> list[d.Group]:
+    """Holds while what the effects depend on is as it was."""
+    return [d.Group("call", effects.holds, None, (d.Check("equals", None, True),))] if effects.before else []
 
 
-def structure(spec: pytree.TreeSpec, leaves: list[d.ResultSpec]) -> d.ResultSpec:
-    """The result's structure over `leaves`."""
-    remaining = iter(leaves)
+class _Results:
+    """How the leaves of a result are made of the program's outputs and of the call's tensors (`inputs`, by number)."""
 
-    def visit(node: pytree.TreeSpec) -> d.ResultSpec:
-        if node.is_leaf():
-            return next(remaining)
-        items = tuple(visit(child) for child in node.children())
-        if node.type is torch.Size:
-            return d.Call(lambda *sizes: torch.Size(sizes), items)
-        if node.type in (tuple, list):
-            return d.SequenceResult(node.type, items)
-        if node.type is dict:
-            return d.MappingResult(tuple(zip(node.context, items, strict=True)))
-        return d.Call(
-            lambda *parts, node=node: pytree.SUPPORTED_NODES[node.type].unflatten_fn(parts, node.context), items
-        )
+    def __init__(self, traced: Traced, inputs: list[int], program: Program) -> None:
+        self.traced, self.inputs, self.program = traced, inputs, program
+        self.shown = {o.index for s in traced.outputs for o in (s, *s.choices) if o.kind == "alias"}
 
-    return visit(spec)
+    def of(self, source: OutputSource) -> d.ResultSpec:
+        if source.number:
+            plain = self.of(replace(source, number=False))
+            is_number = source.kind == "input" and self.traced.inputs[source.index].number is not None
+            return plain if is_number else d.Call(torch.Tensor.item, (plain,))
+        if source.identity >= 0:
+            return d.Once(source.identity, self.of(replace(source, identity=-1)))
+        if source.kind == "result":
+            return self._new(source.index)
+        if source.kind == "alias":
+            return d.View(d.Output(source.index), source.size, source.stride, source.offset)
+        if source.kind == "input":
+            return d.WholeTensor(self.inputs[source.index])
+        if source.kind == "view":
+            return d.View(d.WholeTensor(self.inputs[source.index]), source.size, source.stride, source.offset)
+        if source.kind == "choice":
+            return d.Choice(source.index, tuple(map(self.of, source.choices)))
+        return d.Constant(source.value)
+
+    def _new(self, index: int) -> d.ResultSpec:
+        """An output; an empty one is torch's own, which can be resized, as where it is `out=` of what follows."""
+        dtype, shape = self.program.outputs[index]
+        if 0 not in shape or index in self.shown:
+            return d.Output(index)
+        size, stride = self.traced.geometry.get(index, (shape, ()))
+        return d.Call(partial(torch.empty_strided, size, stride or contiguous(size), dtype=dtype), ())
+
+
+def _structure(structure: Structure, leaves: list[d.ResultSpec], first: int) -> d.ResultSpec:
+    """The result's structure over `leaves`; numbers from `first` on stand for containers that occur more than once."""
+    if structure.kind == "leaf":
+        return leaves[structure.index]
+    if structure.kind == "argument":
+        return d.Container(structure.index)
+    if structure.kind == "object":
+        return d.Constant(structure.value)
+    if structure.kind == "again":
+        return d.Once(first + structure.index, d.Constant(None))  # built where it first occurs
+    spec = structure.spec
+    assert spec is not None
+    items = tuple(_structure(item, leaves, first) for item in structure.items)
+    made: d.ResultSpec
+    if spec.type in (tuple, list):
+        made = d.SequenceResult(spec.type, items)
+    elif spec.type is dict:
+        made = d.MappingResult(tuple(zip(spec.context, items, strict=True)))
+    elif spec.type is torch.Size:
+        made = d.Call(lambda *sizes: torch.Size(sizes), items)
+    else:
+        made = d.Call(lambda *parts: pytree.tree_unflatten(parts, spec), items)
+    return made if structure.number < 0 else d.Once(first + structure.number, made)

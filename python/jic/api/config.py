@@ -8,6 +8,7 @@ from ..errors import ConfigError
 
 STRATEGIES = ("none", "default", "aggressive", "custom")
 TARGETS = ("cpu", "vulkan")
+ON_EFFECT = ("replay", "eager", "error")
 _LEAST = {"max_fusion_size": 1, "recompile_limit": 1, "checkpoint_steps": 0, "max_trace_ops": 1}
 
 
@@ -25,6 +26,8 @@ class JitConfig:
         enable_caching: keep compiled artifacts on disk (`$JIC_CACHE_DIR`, or the platform's cache directory).
         cache_dir: another directory for them.
         recompile_limit: input signatures compiled for one callable; further ones run eagerly, and `explain` says so.
+        on_effect: what becomes of a call that changes what outlives it, or prints: `replay` does that again after each run
+            where it can (else the call runs eagerly), `eager` runs the call eagerly, `error` raises FallbackError.
         checkpoint_steps: for a backward, save every k-th state of a loop and recompute those between, k steps at a time. With
             0 save all, and matrix products: least work, and memory for as many states and products as there are steps.
         max_trace_ops: calls of torch that one trace may make. A function that makes more (most often in loops that are
@@ -45,11 +48,12 @@ class JitConfig:
     cache_dir: str | None = None
     recompile_limit: int = 64
     checkpoint_steps: int = 0
+    on_effect: str = "replay"
     max_trace_ops: int = 1 << 15
     max_compile_seconds: float = 300.0
 
     def __post_init__(self) -> None:
-        for name, allowed in (("fusion_strategy", STRATEGIES), ("target_device", TARGETS)):
+        for name, allowed in (("fusion_strategy", STRATEGIES), ("target_device", TARGETS), ("on_effect", ON_EFFECT)):
             if getattr(self, name) not in allowed:
                 raise ConfigError(f"{name} is {getattr(self, name)!r}, expected one of {', '.join(allowed)}")
         for name, least in _LEAST.items():

@@ -32,6 +32,7 @@ from ..runtime import ArtifactCache, Program
 from .build import build
 from .config import JitConfig
 from .dynamo import opaque
+from .results import result_of
 
 
 class _Call(torch.autograd.Function):
@@ -122,20 +123,7 @@ class Differentiable:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         leaves = pytree.tree_leaves((args, kwargs))
         tensors = [self._tensor(source, leaves) for source in self.traced.inputs]
-        outputs = _Call.apply(self, *tensors)
-        found = []
-        for source in self.traced.outputs:
-            if source.kind == "result":
-                found.append(outputs[source.index].item() if source.number else outputs[source.index])
-            elif source.kind == "constant":
-                found.append(source.value)
-            else:
-                base = tensors[source.index]
-                at = base.storage_offset() + source.offset
-                value = base if source.kind == "input" else base.as_strided(source.size, source.stride, at)
-                found.append(value.item() if source.number else value)
-        result = pytree.tree_unflatten(found, self.traced.out_spec)
-        return result if self.traced.effects is None else self.traced.effects(result)
+        return result_of(self.traced, _Call.apply(self, *tensors), tensors, args, kwargs)
 
     @staticmethod
     def _tensor(source: Any, leaves: list[Any]) -> torch.Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,6 +13,7 @@ from torch.utils import _pytree as pytree
 from ..errors import CaptureError
 from ..frontend import OutputSource, Traced
 from ..frontend.control.split import RETURNED, Split, split_at
+from ..frontend.structure import Structure
 from .dynamo import opaque
 
 if TYPE_CHECKING:
@@ -50,10 +51,12 @@ class Parts:
             self.compiled.append(before)
 
     def _copies(self, traced: Traced) -> bool:
-        """Whether results are views of one tensor in eager, or containers that somebody else may hold."""
-        _, state = pytree.tree_unflatten(list(traced.outputs), traced.out_spec)
+        """Whether results are containers that somebody else may hold."""
+        leaves = list(traced.outputs)
+        arguments = [OutputSource("constant")] * (1 + max((s.index for s in _containers(traced.structure)), default=-1))
+        _, state = traced.structure.build(leaves, arguments)
         held = [n for n, v in state.items() if not isinstance(v, OutputSource)] if isinstance(state, dict) else []
-        return traced.shared or not self.split.fresh.issuperset(held)
+        return not self.split.fresh.issuperset(held)
 
     @opaque
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -114,6 +117,14 @@ def _function_of(fn: Any) -> tuple[types.FunctionType | None, tuple[Any, ...]]:
     if isinstance(fn, types.MethodType) and isinstance(fn.__func__, types.FunctionType):
         return fn.__func__, (fn.__self__,)
     return (fn, ()) if isinstance(fn, types.FunctionType) else (None, ())
+
+
+def _containers(structure: Structure) -> Iterator[Structure]:
+    """The parts of a result that are containers of the call's arguments."""
+    if structure.kind == "argument":
+        yield structure
+    for item in structure.items:
+        yield from _containers(item)
 
 
 def _overlap(state: dict[str, Any]) -> bool:

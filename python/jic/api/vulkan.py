@@ -11,6 +11,7 @@ from torch.utils import _pytree as pytree
 from ..errors import UnsupportedError
 from . import calls
 from .build import optimized
+from .results import result_of
 
 if TYPE_CHECKING:
     from .compiled import CompiledFunction, Entry
@@ -28,7 +29,7 @@ def prepare(owner: CompiledFunction, entry: Entry, request: calls.Request) -> Ca
 
     traced = entry.traced
     assert traced is not None
-    if traced.mutations or any(o.kind in ("input", "view") for o in traced.outputs):
+    if traced.mutations or any(o.inputs for o in traced.outputs):
         raise UnsupportedError("the Vulkan target does not change its inputs or return views of them")
     kernels = vulkan.compile(optimized(traced, owner.config))
     program = VulkanProgram(kernels.manifest, kernels.shaders, kernels.constants)
@@ -39,10 +40,8 @@ def prepare(owner: CompiledFunction, entry: Entry, request: calls.Request) -> Ca
         tensors = [s.fetch(leaves) for s in traced.inputs]
         if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors):
             return request.fn(*call_args, **call_kwargs)
-        outputs = program.run(tensors)
-        found = [outputs[o.index] if o.kind == "result" else o.value for o in traced.outputs]
-        return pytree.tree_unflatten(found, traced.out_spec)
+        return result_of(traced, program.run(tensors), tensors, call_args, call_kwargs)
 
     function = request.without_receiver(run)
-    owner.add(calls.callable_variant(function, request, traced.guards, "any", entry))
+    owner.add(calls.callable_variant(function, request, traced.guards, "any", entry, traced.effects))
     return function

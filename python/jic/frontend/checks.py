@@ -53,10 +53,6 @@ def is_constant(node: Node) -> bool:
 
 def check_values(node: Node) -> None:
     where = node.meta["location"]
-    if node.target in _READ_STRIDES and not _is_row_major(node.args[0]):
-        raise CaptureError(
-            f"{node.target} reads memory through the strides of a tensor that has others here", location=where
-        )
     for value in pytree.tree_leaves(node.meta.get("val")):
         if isinstance(value, (torch.SymInt, torch.SymFloat, torch.SymBool)):
             raise CaptureError(f"{node.target} gives a size or number that is only known at run time", location=where)
@@ -69,18 +65,3 @@ def check_values(node: Node) -> None:
                 )
             if value.layout != torch.strided:
                 raise CaptureError(f"{node.target} gives a tensor of layout {value.layout}", location=where)
-
-
-# Compiled buffers are row-major, whatever strides eager's intermediate has.
-_READ_STRIDES = frozenset(
-    {
-        torch.ops.aten.as_strided.default,
-        torch.ops.aten.as_strided_copy.default,
-        torch.ops.aten.as_strided_scatter.default,
-    }
-)
-
-
-def _is_row_major(argument: Any) -> bool:
-    value = argument.meta.get("val")
-    return value.is_contiguous() and value.storage_offset() == 0

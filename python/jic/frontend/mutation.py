@@ -26,6 +26,8 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 from ..errors import CaptureError
 from .control import markers, regions
+from .layouts import reads_what_it_writes, repeats_elements
+from .provenance import memory_of
 from .statistics import show_running_statistics, updates_statistics
 from .views import LISTS, View, view_of
 
@@ -51,8 +53,8 @@ def remove_mutations(graph: GraphModule) -> tuple[GraphModule, list[Mutation]]:
         CaptureError: for a write that cannot be expressed.
     """
     if not any(_writes(node) or updates_statistics(node) for node in graph.graph.nodes):
-        _drop_detach_in_place(graph)
         return graph, []
+    _check_overlaps(graph)
     try:
         rewritten = _copy(graph)
         return rewritten, _rewrite(rewritten)
@@ -65,21 +67,41 @@ def remove_mutations(graph: GraphModule) -> tuple[GraphModule, list[Mutation]]:
             functional = _functionalised(graph)
         except Exception:
             raise error from None
-        return functional, _rewrite(functional)
+        mutations = _rewrite(functional)
+        if not _written_inputs(graph) <= {m.input for m in mutations}:
+            raise  # torch has lost a write
+        return functional, mutations
+
+
+def _written_inputs(graph: GraphModule) -> set[int]:
+    """The inputs that the graph writes to, through views too."""
+    numbers = {n: i for i, n in enumerate(n for n in graph.graph.nodes if n.op == "placeholder")}
+    written = [memory_of(n) for n in graph.graph.nodes if n.op == "call_function" and _writes(n)]
+    return {numbers[m] for m in written if m in numbers}
 
 
 def _rewrite(graph: GraphModule) -> list[Mutation]:
-    _drop_detach_in_place(graph)
     for node in list(graph.graph.nodes):
         if updates_statistics(node):
             show_running_statistics(node)
     return _Rewriter(graph).run()
 
 
-def _drop_detach_in_place(graph: GraphModule) -> None:
+def _check_overlaps(graph: GraphModule) -> None:
+    """Refuse writes to elements that are also read, or written twice: eager raises, or gives what its order gives."""
     for node in graph.graph.nodes:
-        if node.target is aten.detach_.default:
-            node.target = aten.detach.default
+        if node.op != "call_function" or not _writes(node):
+            continue
+        target = node.args[0] if node.args and isinstance(node.args[0], Node) else node.kwargs.get("out")
+        value = target.meta.get("val") if isinstance(target, Node) else None
+        if not isinstance(value, torch.Tensor):
+            continue
+        if repeats_elements(value.shape, value.stride()):
+            raise CaptureError(f"{node.target} writes to a view that shows elements more than once", **_at(node))
+        for other in node.all_input_nodes:
+            read = other.meta.get("val")
+            if other is not target and isinstance(read, torch.Tensor) and reads_what_it_writes(value, read):
+                raise CaptureError(f"{node.target} reads a view that overlaps what it writes to", **_at(node))
 
 
 def _copy(graph_module: GraphModule) -> GraphModule:
@@ -113,22 +135,20 @@ def _functionalised(graph: GraphModule) -> GraphModule:
 
 
 def _writes_where_elements_repeat(graph: GraphModule) -> bool:
-    """True if something is written of which there is an expanded view."""
+    """True if something is written of which there is a view that shows elements more than once."""
     nodes = list(graph.graph.nodes)
     written = {s for n in nodes if n.op == "call_function" and _writes(n) for s in _storages(n)}
     return any(
         isinstance(value := node.meta.get("val"), torch.Tensor)
         and value.untyped_storage()._cdata in written
-        and any(stride == 0 and size > 1 for stride, size in zip(value.stride(), value.shape, strict=True))
+        and repeats_elements(value.shape, value.stride())
         for node in nodes
     )
 
 
 def _writes(node: Node) -> bool:
     target = node.target
-    return (
-        isinstance(target, torch._ops.OpOverload) and target._schema.is_mutable and target is not aten.detach_.default
-    )
+    return isinstance(target, torch._ops.OpOverload) and target._schema.is_mutable
 
 
 @dataclass
@@ -345,6 +365,9 @@ class _Rewriter:
         mutations = []
         for i, node in enumerate([n for n in self.graph.graph.nodes if n.op == "placeholder"]):
             if node in self.current:
+                value = node.meta["val"]
+                if repeats_elements(value.shape, value.stride()):
+                    raise CaptureError("an input that shows elements more than once is written to", **_at(node))
                 mutations.append(Mutation(i, len(results)))
                 results.append(self.current[node])
         output.args = (tuple(results),)
@@ -394,7 +417,11 @@ def _values(arguments: Any) -> Any:
 def _storages(node: Node) -> list[int]:
     value = node.meta.get("val")
     values = value if isinstance(value, (list, tuple)) else [value]
-    return [v.untyped_storage()._cdata for v in values if isinstance(v, torch.Tensor)]
+    return [_memory(v) for v in values if isinstance(v, torch.Tensor)]
+
+
+def _memory(value: torch.Tensor) -> int:
+    return value.untyped_storage()._cdata
 
 
 def _at(node: Node) -> dict[str, str]:

@@ -16,6 +16,10 @@ from .control.interpreter import Interpreter
 from .control.number_calls import check_takes, prepared
 from .control.torch_calls import READS, converted, has_scalars, no_values_needed, run_time_call, written
 from .grad_mode import GradMode
+from .metadata import Metadata
+from .real_strides import as_eager
+
+_DATA = torch.Tensor.data.__get__  # type: ignore[attr-defined]
 
 
 class Recorder(TorchFunctionMode):
@@ -26,6 +30,7 @@ class Recorder(TorchFunctionMode):
     `preserve_node_meta`).
 
     Attributes:
+        lasting: ids of the trace's tensors that stand for arguments and captured tensors.
         unknown: captured tensors without a stand-in, by id. The trace must be repeated with stand-ins for them.
     """
 
@@ -33,8 +38,10 @@ class Recorder(TorchFunctionMode):
         super().__init__()
         self.outermost, self.stand_ins, self.grad_mode = outermost, stand_ins, grad_mode
         self.unknown: dict[int, torch.Tensor] = {}
+        self.lasting: set[int] = set()
         self.interpreter = Interpreter(self.stand_in)
         self.context = self.interpreter.context
+        self.context.captured = self._captured
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -44,6 +51,8 @@ class Recorder(TorchFunctionMode):
         if func is torch._C._set_grad_enabled:
             self.grad_mode.enabled = args[0]
             return None
+        if func is _DATA:
+            func = torch.Tensor.detach
         if func in READS:  # shapes and the like, of which a trace makes very many
             self.grad_mode.check_read(func, args)
             return func(*self._swapped(args), **kwargs)
@@ -72,7 +81,10 @@ class Recorder(TorchFunctionMode):
             # what is written to has no gradient, and gets none
             own = frozenset(id(self.stand_in(t)) for t in targets)
             swapped, named = self.grad_mode.detached((swapped, named), own)
+        metadata = Metadata(func, swapped, named, self.lasting, bool(self.context.regions))
         result = func(*swapped, **named)
+        metadata.check()
+        result = as_eager(func, swapped, named, result)
         if isinstance(result, torch.Tensor) and any(result is a for a in swapped):
             self.context.made(result)
             return self.context.original(result)  # an in-place op returns the tensor that the user has

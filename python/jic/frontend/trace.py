@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -37,14 +37,19 @@ from .control.scalar import Scalar
 from .fingerprint import fingerprint_of
 from .grad_mode import GradMode
 from .guards import Guard
+from .metadata import show_views
 from .mutation import Mutation, remove_mutations
-from .numbers import Number, as_tensor, check_numbers
-from .outputs import classify_outputs, share_memory
-from .reach import Reach, hints
+from .numbers import Number, StateNumber, as_tensor, check_numbers
+from .outputs import classify_outputs, make_dense
+from .outside import outside_containers
+from .reach import hints
 from .reads import Reads, StateMoved, tensors_of
 from .recording import Recorder
+from .strided import use_real_strides
+from .structure import Structure, containers_of, structure_of, tuple_of
 from .traced import InputSource, OutputSource, Reason, Traced
 
+_MODULE_CALL = torch.nn.Module.__call__
 ONE_AT_A_TIME = threading.RLock()  # held while a function is traced: torch's tracer patches torch for the whole process
 
 
@@ -58,13 +63,16 @@ def trace(
     args: tuple[Any, ...] = (),
     kwargs: dict[str, Any] | None = None,
     numbers: Mapping[int, Number] | None = None,
+    state: Sequence[StateNumber] = (),
     max_ops: int = DEFAULT_CALLS,
+    on_effect: str = "replay",
 ) -> Traced:
     """Capture `fn(*args, **kwargs)`.
 
-    Tensors in the pytrees `args` and `kwargs` are inputs, and so are the leaves that `numbers` names by their places;
-    other numbers, strings, None and the like are specialised constants. The callable runs once, on fake tensors and
-    without gradients; the arguments are not changed.
+    Tensors in the pytrees `args` and `kwargs` are inputs, and so are the leaves that `numbers` names by their places, and
+    the numbers `state` of the state around the call; other numbers, strings, None and the like are specialised constants.
+    The callable runs once, on fake tensors and without gradients; the arguments are not changed. What it does to objects
+    that outlive the call is taken back, and part of what is captured if `on_effect` is `replay`.
 
     Raises:
         BudgetError: it makes more than `max_ops` calls of torch, or takes longer than it may (see jic.budget).
@@ -73,10 +81,12 @@ def trace(
             a mutation that cannot be expressed). Running eagerly is right.
         FunctionRaised: `fn` raises for these arguments, as far as can be told.
     """
+    if torch.nn.Module.__call__ is not _MODULE_CALL:
+        raise CaptureError("torch.nn.Module.__call__ is replaced, and torch's tracer calls what was there before")
     leaves, in_spec = pytree.tree_flatten((tuple(args), dict(kwargs or {})))
     check_arguments(leaves, locations.of_function(fn))
-    call = _Call(fn, leaves, in_spec, numbers or {})
-    call.max_ops = max_ops
+    call = _Call(fn, leaves, in_spec, numbers or {}, state)
+    call.max_ops, call.on_effect = max_ops, on_effect
     try:
         with ONE_AT_A_TIME:
             graph, guards = _settled(call)
@@ -86,21 +96,23 @@ def trace(
             error.guards = call.reads.finish()
         raise
     inputs, reasons = _inputs(call, guards)
-    if numbers:
+    if numbers or state:
         if call.leaves_to_python:
             raise CaptureError("code that is not interpreted may look at a number that is an input")
         check_numbers(graph, lambda i: i < len(inputs) and inputs[i].number is not None)
     reasons += [Reason(*note) for note in call.notes]
-    outputs = classify_outputs(graph, call.result_leaves, call.numbers)
-    shared = call.shared or share_memory(graph)
-    if numbers and call.shared:
-        raise CaptureError("a result is, or may be, the part of a tensor at a place that a Python number gives")
+    show_views(graph)
+    outputs, geometry = classify_outputs(
+        graph, call.result_leaves, call.numbers, call.inputs, certain=bool(numbers or state)
+    )
+    use_real_strides(graph)
     graph, mutations = remove_mutations(graph)
+    geometry = make_dense(graph, geometry)
     _check_sizes_kept(graph, mutations)
     _normalise(graph, inputs, outputs, mutations)
     pairs = [(m.input, m.result) for m in mutations]
     key = fingerprint_of(graph, [(o.kind, o.index, o.size, o.stride, o.offset) for o in outputs], pairs)
-    traced = Traced(graph, inputs, outputs, call.out_spec, pairs, guards, key, reasons, call.effects, shared)
+    traced = Traced(graph, inputs, outputs, geometry, call.structure, pairs, guards, key, reasons, call.effects)
     return replace(traced, unrolled=call.unrolled)
 
 
@@ -124,27 +136,29 @@ def traced_of(graph: GraphModule, names: list[str]) -> Traced:
     for node in graph.graph.nodes:
         node.meta.setdefault("location", "")
         check_values(node)
+    use_real_strides(graph)
     graph, mutations = remove_mutations(graph)
     inputs = [InputSource("argument", name, index=i) for i, name in enumerate(names)]
-    outputs = []
-    for i, node in enumerate(graph.graph.output_node().args[0]):  # type: ignore[arg-type]
-        value = node.meta["val"]
-        outputs.append(OutputSource("result", i, tuple(value.shape), tuple(value.stride())))
+    outputs = [OutputSource("result", i) for i in range(len(graph.graph.output_node().args[0]))]  # type: ignore[arg-type]
     if mutations:
         raise CaptureError("a derived graph writes to its inputs")
     _normalise(graph, inputs, outputs, [])
-    spec = pytree.tree_structure(tuple(range(len(outputs))))
     key = fingerprint_of(graph, [(o.kind, o.index, o.size, o.stride, o.offset) for o in outputs], [])
-    return Traced(graph, inputs, outputs, spec, [], [], key)
+    return Traced(graph, inputs, outputs, {}, tuple_of(len(outputs)), [], [], key)
 
 
 class _Call:
     """The call as a function of its tensor leaves, which remembers the structure of the result."""
 
     def __init__(
-        self, fn: Callable[..., Any], leaves: list[Any], in_spec: pytree.TreeSpec, numbers: Mapping[int, Number]
+        self,
+        fn: Callable[..., Any],
+        leaves: list[Any],
+        in_spec: pytree.TreeSpec,
+        numbers: Mapping[int, Number],
+        state: Sequence[StateNumber],
     ) -> None:
-        self.fn, self.leaves, self.in_spec = fn, leaves, in_spec
+        self.fn, self.leaves, self.in_spec, self.state = fn, leaves, in_spec, state
         self.names = hints(fn)  # tensors that it may use, with their names
         self.captured = [tensor for tensor, _ in self.names.values()]
         self.reads = Reads()
@@ -152,13 +166,13 @@ class _Call:
         self.number_inputs = numbers
         self.positions = [i for i, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor) or i in numbers]
         self.result_leaves: list[Any] = []
-        self.out_spec: pytree.TreeSpec = pytree.tree_structure(None)
+        self.structure: Structure = tuple_of(0)
+        self.inputs: list[torch.Tensor] = []
         self.numbers: set[int] = set()  # the leaves of the result that are run-time numbers
         self.notes: list[tuple[str, str, str]] = []
         self.unrolled: list[Reason] = []
         self.effects: effects.Effects | None = None
-        self.shared = False
-        self.interprets = True
+        self.on_effect = "replay"
         self.max_ops = DEFAULT_CALLS
         self.leaves_to_python = False
         self.failed_at = ""
@@ -166,8 +180,9 @@ class _Call:
 
     @property
     def given(self) -> list[torch.Tensor]:
-        """The arguments' tensors and number inputs, then captured ones."""
-        return [*(as_tensor(self.leaves[i]) for i in self.positions), *self.captured]
+        """The arguments' tensors and number inputs, then captured ones, then numbers of the state."""
+        arguments = (as_tensor(self.leaves[i]) for i in self.positions)
+        return [*arguments, *self.captured, *(as_tensor(n.value) for n in self.state)]
 
     @property
     def tensors(self) -> list[torch.Tensor]:
@@ -185,25 +200,34 @@ class _Call:
         for i, tensor in zip(self.positions, tensors[:count], strict=True):
             leaves[i] = self.number_inputs[i].scalar(tensor) if i in self.number_inputs else tensor
         args, kwargs = pytree.tree_unflatten(leaves, self.in_spec)
-        stand_ins = {id(real): fake for real, fake in zip(self.captured, tensors[count:], strict=True)}
+        containers = {id(c): i for i, c in enumerate(containers_of(args, kwargs))}
+        self.inputs = list(tensors)
+        stand_ins = {id(real): fake for real, fake in zip(self.captured, tensors[count:], strict=False)}
         recorder = Recorder(_Call.forward.__code__, stand_ins, self.grad_mode)
         recorder.context.given(list(tensors), self.given)
+        recorder.context.on_effect = self.on_effect
+        recorder.interpreter.gradients_needed = lambda: self.grad_mode.needed
+        recorder.lasting.update(map(id, tensors))
         recorder.context.max_calls = self.max_ops
-        recorder.context.number_inputs = bool(self.number_inputs)
+        recorder.context.number_inputs = bool(self.number_inputs or self.state)
+        for n, tensor in zip(self.state, tensors[len(tensors) - len(self.state) :], strict=True):
+            recorder.context.outer.numbers[n.place] = n.number.scalar(tensor)
+            recorder.context.outer.reads.numbers.add(n.place)
         try:
             with fx_traceback.preserve_node_meta(), recorder, self.grad_mode.seen(list(tensors)):
                 result = self._call(recorder.interpreter, args, kwargs)
-            result_leaves, self.out_spec = pytree.tree_flatten(result)
+            self.structure, result_leaves = structure_of(
+                result, containers, recorder.context.is_created, lambda: outside_containers(self.fn)
+            )
             self.numbers = {i for i, leaf in enumerate(result_leaves) if isinstance(leaf, Scalar)}
             result_leaves = [leaf.tensor if isinstance(leaf, Scalar) else leaf for leaf in result_leaves]
             self.result_leaves = [recorder.result(leaf) for leaf in result_leaves]
             results = [leaf for leaf in self.result_leaves if isinstance(leaf, torch.Tensor)]
-            self.shared = any(map(recorder.context.is_copy, results))
         except OverBudget as error:
             raise error.error from None
         except Unsupported as error:
             refused = CaptureError(error.message, hint=error.hint, location=error.location)
-            refused.outermost = error.outermost
+            refused.outermost, refused.effect = error.outermost, error.effect
             raise refused from None
         except Exception as error:
             self.failed_at = recorder.interpreter.failed_at
@@ -217,18 +241,20 @@ class _Call:
             ]
             self.leaves_to_python = recorder.interpreter.leaves_to_python
             recorder.context.journal.undo(0)
+        if self.effects is not None and self.effects.leaks():
+            raise CaptureError("something that only the trace knows is stored into what outlives the call")
         return results
 
     def _call(self, interpreter: Interpreter, args: Any, kwargs: Any) -> Any:
         """The result; with effects, the result and the values that they need."""
         self.reads = interpreter.context.outer.reads
-        if not self.interprets:
-            Reach(self.reads).visit(self.fn)
-            return self.fn(*args, **kwargs)
+        self.reads.overwritten = interpreter.context.journal.overwritten
         interpreter.context.outer.takes((args, kwargs))
         result = interpreter.run(self.fn, args, kwargs)
-        self.effects, values = effects.of(interpreter.context)
-        return result if self.effects is None else (result, *values)
+        self.effects, values = effects.of(interpreter.context, interpreter.result)
+        if self.effects is None:
+            return result
+        return (None if self.effects.result is not None else result, *values)
 
 
 def _settled(call: _Call) -> tuple[GraphModule, list[Guard]]:
@@ -248,15 +274,6 @@ def _run(call: _Call) -> GraphModule:
     for _ in range(4):
         try:
             graph = _run_once(call)
-        except FunctionRaised as error:
-            if not call.unknown:
-                if not call.interprets or call.number_inputs:
-                    raise
-                # Perhaps it was the interpreter: Python itself will tell.
-                call.interprets = False
-                graph = _run_once(call)
-                call.notes = [("interpreter", f"could not follow the function: {error.message}", error.location)]
-                return graph
         except BudgetError:
             raise
         except CaptureError:
@@ -294,6 +311,8 @@ def _run_once(call: _Call) -> GraphModule:
                 f"the result holds a {type(leaf).__module__}.{type(leaf).__qualname__}, expected tensors, numbers, "
                 "strings, None, and lists, tuples and dicts of them",
             )
+        if isinstance(leaf, torch.nn.Parameter) and not any(leaf is t for t in call.inputs):
+            raise CaptureError("the result holds a Parameter that the function made")
         if isinstance(leaf, (torch.SymInt, torch.SymFloat, torch.SymBool)):
             raise CaptureError("the result holds a size that is only known at run time")
     for node in graph.graph.nodes:
@@ -384,6 +403,9 @@ def _inputs(call: _Call, guards: list[Guard]) -> tuple[list[InputSource], list[R
         guard, key = homes.get(id(tensor), (None, None))
         name = call.names[id(tensor)][1] if id(tensor) in call.names else f"captured{len(sources)}"
         sources.append(InputSource("captured", name, tensor=tensor, guard=guard, key=key))
+    read = {(g.kind, id(g.container)): g for g in guards}
+    for n in call.state:
+        sources.append(InputSource("captured", str(n.key), guard=read.get(n.place[:2]), key=n.key, number=n.number))
     return sources, []
 
 
@@ -398,7 +420,7 @@ def _normalise(
 ) -> None:
     """Remove dead nodes, and placeholders that neither the graph nor an output nor a mutation needs."""
     prune.erase_dead(graph)
-    needed = {o.index for o in outputs if o.kind in ("input", "view")} | {m.input for m in mutations}
+    needed = {i for o in outputs for i in o.inputs} | {m.input for m in mutations}
     renumbered: dict[int, int] = {}
     kept: list[InputSource] = []
     for i, node in enumerate([n for n in graph.graph.nodes if n.op == "placeholder"]):
@@ -408,9 +430,7 @@ def _normalise(
         else:
             graph.graph.erase_node(node)
     inputs[:] = kept
-    for i, output in enumerate(outputs):
-        if output.kind in ("input", "view"):
-            outputs[i] = replace(output, index=renumbered[output.index])
+    outputs[:] = [output.renumbered(renumbered) for output in outputs]
     for m in mutations:
         m.input = renumbered[m.input]
     graph.recompile()

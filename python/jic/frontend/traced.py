@@ -8,11 +8,11 @@ from typing import Any, Literal
 
 import torch
 from torch.fx import GraphModule
-from torch.utils import _pytree as pytree
 
 from .control import effects
 from .guards import FETCHED, Guard
 from .numbers import Number
+from .structure import Structure
 
 
 @dataclass(frozen=True)
@@ -52,23 +52,40 @@ class InputSource:
 class OutputSource:
     """What a leaf of the callable's result is.
 
-    `result`: graph result `index`; eager's tensor has `stride` (the graph's is contiguous).
+    `result`: graph result `index` as a new tensor.
+    `alias`: as_strided of that tensor with `size`, `stride` and storage offset `offset`.
     `input`: input `index` itself.
     `view`: `as_strided` of input `index` with `size` and `stride`, `offset` elements after the input's own storage
     offset.
+    `choice`: one of `choices`, by the number in graph result `index`, a 0-d i64.
     `constant`: the Python object `value`.
 
+    Leaves with one `identity`, if it is not -1, are one object. A `detached` view has no gradient.
     With `number` the leaf is the Python number that the tensor, which is 0-d, holds. Of a number input that is the number
     itself.
     """
 
-    kind: Literal["result", "input", "view", "constant"]
+    kind: Literal["result", "alias", "input", "view", "choice", "constant"]
     index: int = -1
     size: tuple[int, ...] = ()
     stride: tuple[int, ...] = ()
     offset: int = 0
     value: Any = None
     number: bool = False
+    identity: int = -1
+    detached: bool = False
+    choices: tuple[OutputSource, ...] = ()
+
+    @property
+    def inputs(self) -> list[int]:
+        """The inputs that the leaf is, or shows, or may be or show."""
+        own = [self.index] if self.kind in ("input", "view") else []
+        return own + [i for c in self.choices for i in c.inputs]
+
+    def renumbered(self, numbers: dict[int, int]) -> OutputSource:
+        """The same with input i as input `numbers[i]`."""
+        index = numbers[self.index] if self.kind in ("input", "view") else self.index
+        return replace(self, index=index, choices=tuple(c.renumbered(numbers) for c in self.choices))
 
 
 @dataclass(frozen=True)
@@ -76,29 +93,31 @@ class Traced:
     """A captured call.
 
     Attributes:
-        graph_module: one placeholder for each entry of `inputs`; returns a tuple of tensors without aliases of inputs.
+        graph_module: one placeholder for each entry of `inputs`; returns a tuple of tensors without aliases of inputs or of
+            each other.
         inputs: where the inputs come from.
-        outputs: what the leaves of the result are, in the order of `out_spec`.
-        out_spec: the structure of the result.
+        outputs: what the leaves of the result are.
+        geometry: graph result → size and stride of the new tensor that it becomes. Its elements lie in memory in the order of
+            the graph result's; mutations' results are not named.
+        structure: the containers that hold them.
         mutations: `(input, result)` pairs: copy graph result `result` into input `input` after the call.
         guards: what the trace read of the state around the call.
         fingerprint: equal for graphs that may share a compiled artifact.
         reasons: remarks for `explain`.
-        effects: what else the call does, given the whole of what `out_spec` describes; it returns the callable's result.
+        effects: what else the call does, given the whole of what `structure` describes; it returns the callable's result.
         unrolled: loops of which more than a few hundred calls came, as they were unrolled.
-        shared: some results are, or may be, views of one tensor or of an input in eager, and are copies here.
     """
 
     graph_module: GraphModule
     inputs: list[InputSource]
     outputs: list[OutputSource]
-    out_spec: pytree.TreeSpec
+    geometry: dict[int, tuple[tuple[int, ...], tuple[int, ...]]]
+    structure: Structure
     mutations: list[tuple[int, int]]
     guards: list[Guard]
     fingerprint: str
     reasons: list[Reason] = field(default_factory=list)
     effects: effects.Effects | None = None
-    shared: bool = False
     unrolled: list[Reason] = field(default_factory=list)
 
     def let_go(self) -> None:

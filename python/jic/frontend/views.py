@@ -11,6 +11,8 @@ import torch
 from torch.fx import Node
 
 from .control.markers import ops as jic
+from .layouts import repeats_elements
+from .provenance import RETURN_SELF
 
 aten = torch.ops.aten
 Call = tuple[torch._ops.OpOverload, tuple[Any, ...]]
@@ -45,7 +47,7 @@ def view_of(node: Node) -> View | None:
         return None
     if node.target is operator.getitem:
         return _part(node)
-    maker = _VIEWS.get(node.target)
+    maker = _VIEWS.get(node.target) or (_same if node.target in RETURN_SELF else None)
     if maker is None or not isinstance(node.args[0], Node):
         return None
     if node.target is not jic.dynamic_slice.default and not shares_memory(node, node.args[0]):
@@ -129,6 +131,12 @@ def _expand(node: Node, base: Node, *unused: Any) -> View:
     return View(base, (aten.expand.default, (list(shape),)), whole=shape == base.meta["val"].shape)
 
 
+def _as_strided(node: Node, base: Node, size: list[int], stride: list[int], offset: int) -> View:
+    arguments = (size, stride, offset)  # of a row-major base: see strided.py
+    scatter = None if repeats_elements(size, stride) else (aten.as_strided_scatter.default, arguments)
+    return View(base, (aten.as_strided.default, arguments), scatter)
+
+
 LISTS = {  # where the dim is among the arguments
     aten.unbind.int: 1,
     aten.split.Tensor: 2,
@@ -147,6 +155,7 @@ _VIEWS: dict[Any, Callable[..., View | None]] = {
     aten.diagonal.default: _diagonal,
     aten.permute.default: _permute,
     jic.dynamic_slice.default: _dynamic_slice,
+    aten.as_strided.default: _as_strided,
     **dict.fromkeys((aten.transpose.int, aten.swapaxes.default, aten.swapdims.default, aten.t.default), _transpose),
     **dict.fromkeys((aten.numpy_T.default, aten.mT.default, aten.adjoint.default), _transpose),
     **dict.fromkeys(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any, Literal
 
 import torch
@@ -22,13 +23,16 @@ __all__ = [
     "Call",
     "Captured",
     "Check",
+    "Choice",
     "Constant",
+    "Container",
     "Dispatcher",
     "Group",
     "Ignored",
     "MappingResult",
     "MappingSpec",
     "NumberSpec",
+    "Once",
     "Output",
     "ResultSpec",
     "Same",
@@ -207,6 +211,29 @@ class View:
 
 
 @dataclass(frozen=True)
+class Container:
+    """A list, tuple or dict of the call itself: number `index` of those in its arguments, outer ones first."""
+
+    index: int
+
+
+@dataclass(frozen=True)
+class Once:
+    """`item`, built once for all that have this `number`."""
+
+    number: int
+    item: ResultSpec
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of `items`, by the number in the program's output `index`, a 0-d i64."""
+
+    index: int
+    items: tuple[ResultSpec, ...]
+
+
+@dataclass(frozen=True)
 class Constant:
     """This object."""
 
@@ -236,7 +263,7 @@ class Call:
     items: tuple[ResultSpec, ...]
 
 
-ResultSpec = Output | WholeTensor | View | Constant | SequenceResult | MappingResult | Call
+ResultSpec = Output | WholeTensor | View | Container | Once | Choice | Constant | SequenceResult | MappingResult | Call
 
 
 @dataclass(frozen=True, eq=False)
@@ -252,6 +279,8 @@ class Variant:
         bail: what is called with the call's own arguments when the program gives up; its outputs are dropped then, and nothing is
             copied. Without it the call raises `Bailout`.
         result: what the call returns.
+        geometry: output → size and stride of the tensor that it becomes, whose memory it fills in order; of an output that is
+            not named here, the program's own shape, row-major.
         copies: (output, tensor) pairs; the output's values are copied into the tensor after the run. Such a variant
             does not match when the tensor shares memory with another one of the call.
         grad: `off` matches when grad mode is off, or each tensor's requires_grad is as in its spec; `required` needs
@@ -268,6 +297,7 @@ class Variant:
     bail: Callable[..., Any] | None = None
     inputs: Sequence[int] = ()
     result: ResultSpec = Constant(None)
+    geometry: Mapping[int, tuple[tuple[int, ...], tuple[int, ...]]] = field(default_factory=dict)
     copies: Sequence[tuple[int, int]] = ()
     grad: Literal["off", "required", "any"] = "off"
     tag: Any = None
@@ -290,7 +320,13 @@ class Variant:
                 spec = tensors[number]
                 if (spec.dtype, spec.shape) != expected:
                     raise TypeError(f"tensor {number} is {spec.dtype} {list(spec.shape)}, the program reads {expected}")
-            outputs = tuple(TensorSpec(d, s, _contiguous(s)).native() for d, s in self.program.outputs)
+            outputs = tuple(
+                TensorSpec(d, *self.geometry.get(i, (s, _contiguous(s)))).native()
+                for i, (d, s) in enumerate(self.program.outputs)
+            )
+            for i, (size, _) in self.geometry.items():
+                if prod(size) != prod(self.program.outputs[i][1]):
+                    raise TypeError(f"output {i} has shape {self.program.outputs[i][1]}, its tensor {size}")
         return {
             "arguments": tuple(_argument(a) for a in self.arguments),
             "keywords": tuple((k, _argument(a)) for k, a in self.keywords.items()),
@@ -391,6 +427,12 @@ def _result(spec: ResultSpec) -> tuple[Any, ...]:
             return "tensor", spec.index
         case View():
             return "call", _Restride(tuple(spec.size), tuple(spec.stride), spec.offset), (_result(spec.base),)
+        case Container():
+            return "container", spec.index
+        case Once():
+            return "once", spec.number, _result(spec.item)
+        case Choice():
+            return "choice", spec.index, tuple(_result(i) for i in spec.items)
         case Constant():
             return "constant", spec.value
         case SequenceResult():

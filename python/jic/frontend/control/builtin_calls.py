@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import abc
 import builtins
 import functools
 import math
+import operator
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch._subclasses.fake_tensor import FakeTensor
 
-from . import lists, user
+from . import lists, objects, user
 from .branches import select
 from .errors import Unsupported
 from .expressions import is_run_time, plain
@@ -22,59 +24,61 @@ if TYPE_CHECKING:
     from .interpreter import Interpreter
 
 Handler = Callable[..., Any]
-_HANDLERS: dict[Any, Handler] = {}
+HANDLERS: dict[Any, Handler] = {}
 
 
 def find(function: Any) -> Handler | None:
     """What stands for a builtin, or None: called with the interpreter first."""
     try:
-        return _HANDLERS.get(function)
+        return HANDLERS.get(function)
     except TypeError:  # not hashable
         return None
 
 
-def _handles(*functions: Any) -> Callable[[Handler], Handler]:
+def handles(*functions: Any) -> Callable[[Handler], Handler]:
+    """Registers what stands for `functions`."""
+
     def register(handler: Handler) -> Handler:
         for function in functions:
-            _HANDLERS[function] = handler
+            HANDLERS[function] = handler
         return handler
 
     return register
 
 
-@_handles(builtins.range)
+@handles(builtins.range)
 def _range(interpreter: Interpreter, *bounds: Any) -> Any:
     return Range(*bounds) if any(map(is_run_time, bounds)) else range(*bounds)
 
 
-@_handles(torch.is_grad_enabled)
+@handles(torch.is_grad_enabled)
 def _is_grad_enabled(interpreter: Interpreter) -> bool:
     return (
         torch.is_grad_enabled()
     )  # what stands there during a trace (frontend/grad_mode.py), under whatever name it is known
 
 
-@_handles(user.range)
+@handles(user.range)
 def _forced_range(interpreter: Interpreter, *bounds: Any) -> Any:
     return Range(*bounds, forced=True)
 
 
-@_handles(user.unroll)
+@handles(user.unroll)
 def _unroll(interpreter: Interpreter, items: Any) -> Any:
     return Unroll(items)
 
 
-@_handles(enumerate)
+@handles(enumerate)
 def _enumerate(interpreter: Interpreter, items: Any, start: int = 0) -> Any:
     return Wrapped("enumerate", (items,), start, interpreter.iterate)
 
 
-@_handles(zip)
+@handles(zip)
 def _zip(interpreter: Interpreter, *parts: Any, strict: bool = False) -> Any:
     if strict:
         lengths = {_size(p) for p in parts}
         if len(lengths) > 1 or None in lengths:
-            return zip(*(interpreter.iterate(p) for p in parts), strict=True)
+            return interpreter.context.created(zip(*(interpreter.iterate(p) for p in parts), strict=True))
     return Wrapped("zip", parts, 0, interpreter.iterate)
 
 
@@ -85,57 +89,79 @@ def _size(value: Any) -> Any:
         return None
 
 
-@_handles(reversed)
+@handles(reversed)
 def _reversed(interpreter: Interpreter, items: Any) -> Any:
     interpreter.context.outer.whole(items)
     if isinstance(items, (range, torch.Tensor, Range, Wrapped)) or lists.has_segment(items):
         return Wrapped("reversed", (items,), 0, interpreter.iterate)
-    return reversed(items)
+    if (found := objects.special(interpreter, "__reversed__", items)) is not NotImplemented:
+        return found
+    interpreter.context.outer.whole(items)
+    return interpreter.context.created(reversed(items))
 
 
-@_handles(len)
+@handles(len)
 def _len(interpreter: Interpreter, value: Any) -> Any:
     if lists.has_segment(value):
         return lists.length(value)
+    if (found := objects.special(interpreter, "__len__", value)) is not NotImplemented:
+        return found
     interpreter.context.outer.length(value)
     return value.length if isinstance(value, Range) else len(value)
 
 
-@_handles(int)
+@handles(int)
 def _int(interpreter: Interpreter, *args: Any) -> Any:
+    if len(args) == 1 and (found := objects.special(interpreter, "__int__", args[0])) is not NotImplemented:
+        return found
     return to_int(args[0]) if len(args) == 1 and is_run_time(args[0]) else int(*args)
 
 
-@_handles(float)
+@handles(float)
 def _float(interpreter: Interpreter, *args: Any) -> Any:
+    if len(args) == 1 and (found := objects.special(interpreter, "__float__", args[0])) is not NotImplemented:
+        return found
     return to_float(args[0]) if len(args) == 1 and is_run_time(args[0]) else float(*args)
 
 
-@_handles(bool)
+@handles(bool)
 def _bool(interpreter: Interpreter, *args: Any) -> Any:
     for value in args:
         interpreter.context.outer.length(value)
+    args = tuple(objects.truth(interpreter, a) for a in args)
     return to_bool(args[0]) if len(args) == 1 and is_run_time(args[0]) else bool(*map(plain, args))
 
 
-@_handles(torch.Tensor.item)
+@handles(torch.Tensor.item)
 def _item(interpreter: Interpreter, tensor: torch.Tensor) -> Any:
     from .scalar import from_tensor
 
     return from_tensor(tensor)
 
 
-@_handles(isinstance)
+@handles(isinstance)
 def _isinstance(interpreter: Interpreter, value: Any, classes: Any) -> bool:
     interpreter.context.outer.object(value)
     if isinstance(value, Scalar):
         return issubclass(value.kind, classes)
     if isinstance(value, (Range, Unroll, Wrapped)):
         return isinstance(range(0) if isinstance(value, Range) else zip(), classes)
+    for class_ in classes if isinstance(classes, tuple) else (classes,):
+        metaclass = type(class_)
+        if metaclass is type or not isinstance(class_, type):
+            continue
+        if objects.method_of(metaclass, "__instancecheck__") is not None:
+            raise Unsupported(
+                f"{metaclass.__name__} decides by code of its own what is a {class_.__name__}", effect=True
+            )
+        if issubclass(metaclass, abc.ABCMeta) and not isinstance(value, torch.Tensor):
+            # What is registered with an abstract class is its own secret.
+            asked = functools.partial(isinstance, value, class_)
+            interpreter.context.outer.reads.call(asked, asked())
     return isinstance(value, classes)
 
 
-@_handles(type)
+@handles(type)
 def _type(interpreter: Interpreter, *args: Any) -> Any:
     if len(args) == 1 and isinstance(args[0], Scalar):
         return args[0].kind
@@ -148,7 +174,9 @@ def _extreme(name: str, function: Callable[..., Any]) -> Handler:
     def handler(interpreter: Interpreter, *args: Any, **kwargs: Any) -> Any:
         items = list(interpreter.iterate(args[0])) if len(args) == 1 else list(args)
         if not any(map(is_run_time, items)) or kwargs:
-            return function(*args, **kwargs)
+            if len(args) == 1:
+                args = (items,)  # an iterator gives them once
+            return interpreter._native(function, list(args), kwargs)
         found = items[0]
         for item in items[1:]:
             better = to_bool(item > found if name == "max" else item < found)
@@ -174,13 +202,17 @@ def _choose(condition: Scalar, a: Any, b: Any) -> Any:
     return Scalar(kind_of(a), torch.where(condition.tensor, tensor_of(a), tensor_of(b)), (min(p, r), max(q, s)))
 
 
-_HANDLERS[max] = _extreme("max", max)
-_HANDLERS[min] = _extreme("min", min)
+HANDLERS[max] = _extreme("max", max)
+HANDLERS[min] = _extreme("min", min)
 
 
-@_handles(sum)
+@handles(sum)
 def _sum(interpreter: Interpreter, items: Any, start: Any = 0) -> Any:
-    return functools.reduce(lambda a, b: a + b, interpreter.iterate(items), start)
+    def plus(a: Any, b: Any) -> Any:
+        found = objects.binary(interpreter, operator.add, a, b)
+        return a + b if found is NotImplemented else found
+
+    return functools.reduce(plus, interpreter.iterate(items), start)
 
 
 def _quantifier(conjunction: bool) -> Handler:
@@ -200,23 +232,23 @@ def _quantifier(conjunction: bool) -> Handler:
     return handler
 
 
-_HANDLERS[all] = _quantifier(True)
-_HANDLERS[any] = _quantifier(False)
+HANDLERS[all] = _quantifier(True)
+HANDLERS[any] = _quantifier(False)
 
 
-@_handles(list)
+@handles(list)
 def _list(interpreter: Interpreter, *args: Any) -> Any:
     if args and lists.has_segment(args[0]):
         return interpreter.context.created(list(args[0]))
     return interpreter.context.created([*interpreter.iterate(args[0])] if args else [])
 
 
-@_handles(tuple)
+@handles(tuple)
 def _tuple(interpreter: Interpreter, *args: Any) -> Any:
     return tuple(interpreter.iterate(args[0])) if args else ()
 
 
-@_handles(round)
+@handles(round)
 def _round(interpreter: Interpreter, value: Any, digits: Any = None) -> Any:
     return round(value) if digits is None else round(value, digits)
 
@@ -230,8 +262,8 @@ def _effect(name: str) -> Handler:
     return handler
 
 
-for _name in ("print", "input", "open", "exec", "eval", "breakpoint", "globals", "locals", "vars"):
-    _HANDLERS[getattr(builtins, _name)] = _effect(_name)
+for _name in ("input", "open", "exec", "eval", "breakpoint", "globals", "locals", "vars"):
+    HANDLERS[getattr(builtins, _name)] = _effect(_name)
 
 
 # Functions of `math` on run-time numbers: the op, and where the domain ends.
@@ -256,27 +288,27 @@ def _math(name: str, outside: Callable[[torch.Tensor], torch.Tensor] | None) -> 
 
 
 for _name, _outside in _MATH.items():
-    _HANDLERS[getattr(math, _name)] = _math(_name, _outside)
+    HANDLERS[getattr(math, _name)] = _math(_name, _outside)
 
 
-@_handles(math.fabs)
+@handles(math.fabs)
 def _fabs(interpreter: Interpreter, value: Any) -> Any:
     return abs(to_float(value)) if is_run_time(value) else math.fabs(value)
 
 
-@_handles(math.isnan)
+@handles(math.isnan)
 def _isnan(interpreter: Interpreter, value: Any) -> Any:
     return Scalar(bool, torch.isnan(to_float(value).tensor)) if is_run_time(value) else math.isnan(value)
 
 
-@_handles(math.pow)
+@handles(math.pow)
 def _pow(interpreter: Interpreter, base: Any, exponent: Any) -> Any:
     return (
         to_float(base) ** to_float(exponent) if is_run_time(base) or is_run_time(exponent) else math.pow(base, exponent)
     )
 
 
-@_handles(torch.unbind)
+@handles(torch.unbind)
 def _unbind(interpreter: Interpreter, tensor: torch.Tensor, dim: int = 0) -> Any:
     return Rows.of(tensor, dim)
 
@@ -300,12 +332,12 @@ def _joined(cat: bool) -> Handler:
     return handler
 
 
-_HANDLERS[torch.stack] = _joined(False)
+HANDLERS[torch.stack] = _joined(False)
 for _function in (torch.cat, torch.concat, torch.concatenate):
-    _HANDLERS[_function] = _joined(True)
+    HANDLERS[_function] = _joined(True)
 
 
-@_handles(torch.tensor, torch.as_tensor)
+@handles(torch.tensor, torch.as_tensor)
 def _tensor(interpreter: Interpreter, data: Any, *args: Any, **kwargs: Any) -> Any:
     if lists.has_segment(data):
         whole = lists.parts_stacked(list(data))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -124,6 +125,13 @@ class Context:
         self.max_calls = DEFAULT_CALLS
         self.number_inputs = False  # whether some run-time numbers could be constants instead
         self.stand_in = stand_in
+        # The trace's tensor of a captured one.
+        self.captured: Callable[[torch.Tensor], torch.Tensor] = lambda tensor: tensor
+        self.on_effect = "replay"  # JitConfig.on_effect
+        self.advances = 0  # how often an iterator was advanced, which cannot be taken back
+        self.switches: dict[int, Any] = {}  # what switches gradients and was given to no `with`
+        self.tokens: list[contextvars.Token[Any]] = []  # of context variables that are set
+        self._uncertain: dict[int, Any] = {}
         self._serial = 0
         self._fresh: dict[int, tuple[int, Any]] = {}
         self._views: dict[int, tuple[Region, torch.Tensor]] = {}  # by id: the region that a view was made in
@@ -226,6 +234,43 @@ class Context:
         if id(value) not in self._fresh:
             self._fresh[id(value)] = (self.next_serial(), value)
         return value
+
+    def created_deep(self, value: Any) -> Any:
+        """The same for a value that a function that is not interpreted made, and what it holds."""
+        pending = [value]
+        while pending:
+            item = pending.pop()
+            if isinstance(item, (list, tuple, dict, set)):
+                if id(item) in self._fresh:
+                    continue
+                pending += item.values() if isinstance(item, dict) else item
+            if not isinstance(item, (torch.Tensor, tuple, str, int, float)):
+                self.created(item)
+        return value
+
+    def uncertain(self, value: Any) -> Any:
+        """Note that nobody knows whether the call made the container `value`, or it was there before. Returns it."""
+        if isinstance(value, (list, dict, set)) and id(value) not in self._fresh:
+            self._uncertain[id(value)] = value
+        return value
+
+    def check_effect(self, what: str, *, in_regions: bool = False) -> None:
+        """`what` (a sentence) changes what outlives the call: it is repeated after each run.
+
+        Raises:
+            Unsupported: the configuration does not want that, or it happens in control flow that is compiled.
+        """
+        if self.on_effect != "replay":
+            raise Unsupported(what, hint=f"JitConfig(on_effect={self.on_effect!r})", effect=True)
+        if self.regions and not in_regions:
+            raise Unsupported(
+                f"{what} in a loop or branch whose course is only known at run time",
+                hint="move it out of the loop or branch, or return the new values",
+                effect=True,
+            )
+
+    def is_uncertain(self, value: Any) -> bool:
+        return id(value) in self._uncertain
 
     def is_created(self, value: Any, since: int = 0) -> bool:
         found = self._fresh.get(id(value))
@@ -333,6 +378,7 @@ class Context:
 
     def writes(self, tensor: torch.Tensor) -> None:
         """`tensor` (no stand-in) is about to be written to."""
+        tensor = self.captured(tensor)
         self._check_write(tensor)
         if self.identities:
             self._check_identity(tensor)

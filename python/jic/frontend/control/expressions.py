@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from . import indexing, lists, state_calls
+from . import indexing, lists, objects, purity, state_calls
 from .branches import select
 from .errors import NotInterpretable, Unsupported
 from .frame import Frame
 from .journal import UNDEFINED
 from .lists import Segment
-from .scalar import Scalar, to_bool
+from .scalar import Scalar, is_number, to_bool
 
 if TYPE_CHECKING:
     from .interpreter import Interpreter
@@ -46,8 +46,12 @@ def is_run_time(value: Any) -> bool:
     return isinstance(value, (torch.Tensor, Scalar))
 
 
-def binary(table: dict[type, Callable[[Any, Any], Any]], op: ast.operator, left: Any, right: Any) -> Any:
+def binary(
+    interpreter: Interpreter, table: dict[type, Callable[[Any, Any], Any]], op: ast.operator, left: Any, right: Any
+) -> Any:
     left, right = plain(left), plain(right)
+    if (found := objects.binary(interpreter, table[type(op)], left, right)) is not NotImplemented:
+        return found
     if isinstance(left, str) and isinstance(op, ast.Mod):
         _no_text(right)
     return table[type(op)](left, right)
@@ -65,7 +69,6 @@ def _no_text(value: Any) -> None:
         raise Unsupported(
             "text is made of a value that is only known at run time",
             hint="make it outside the compiled function, or of constants",
-            effect=True,
         )
 
 
@@ -95,7 +98,8 @@ class Expressions:
         if lists.has_segment(value):
             return lists.length(value) > 0
         self.context.outer.length(value)
-        return bool(value)
+        value = objects.truth(self.interpreter, value)
+        return to_bool(value) if is_run_time(value) else bool(value)
 
     def _test_all(self, nodes: list[ast.expr], conjunction: bool) -> Any:
         first = self.test(nodes[0])
@@ -134,12 +138,14 @@ class Expressions:
         left, right = self.value(node.left), self.value(node.right)
         for value in (left, right):
             self.context.outer.argument(value)
-        return binary(BINARY, node.op, left, right)
+        return binary(self.interpreter, BINARY, node.op, left, right)
 
     def _UnaryOp(self, node: ast.UnaryOp) -> Any:
         if isinstance(node.op, ast.Not):
             return self.test(node)
-        return _UNARY[type(node.op)](self.value(node.operand))
+        value = self.value(node.operand)
+        found = objects.unary(self.interpreter, _UNARY[type(node.op)], value)
+        return _UNARY[type(node.op)](value) if found is NotImplemented else found
 
     def _BoolOp(self, node: ast.BoolOp) -> Any:
         """The value of the first operand that decides, as Python has it."""
@@ -149,7 +155,9 @@ class Expressions:
             value = self.value(node.values[number])
             if number == len(node.values) - 1:
                 return value
-            truth = to_bool(value) if is_run_time(value) else bool(plain(value))
+            self.context.outer.length(value)
+            truth = value if is_run_time(value) else objects.truth(self.interpreter, plain(value))
+            truth = to_bool(truth) if is_run_time(truth) else bool(truth)
             if not isinstance(truth, Scalar):
                 return from_(number + 1) if truth is conjunction else value
             rest = lambda: from_(number + 1)  # noqa: E731
@@ -183,11 +191,23 @@ class Expressions:
                 return found
             return Scalar(bool, ~found.tensor) if isinstance(found, Scalar) else not found
         if isinstance(op, (ast.Is, ast.IsNot)):
+            if isinstance(left, Scalar) and is_number(right) or isinstance(right, Scalar) and is_number(left):
+                raise Unsupported("`is` compares a number that is only known at run time", hint="use ==")
             self.context.outer.identity(left if right is not None else None)
             self.context.outer.identity(right if left is not None else None)
-        return _COMPARE[type(op)](plain(left), plain(right))
+        left, right = plain(left), plain(right)
+        found = objects.binary(self.interpreter, _COMPARE[type(op)], left, right)
+        return _COMPARE[type(op)](left, right) if found is NotImplemented else found
 
     def _contains(self, item: Any, container: Any) -> Any:
+        found = objects.special(self.interpreter, "__contains__", container, item)
+        if found is not NotImplemented:
+            return to_bool(found) if is_run_time(found) else bool(found)
+        if (items := objects.items(self.interpreter, container)) is not None:
+            container = list(items)
+        elif purity.is_iterator(container):
+            self.interpreter.takes(container)
+        self.context.outer.whole(container)
         if not is_run_time(item) or isinstance(container, torch.Tensor):
             return item in container
         if isinstance(container, range) and isinstance(item, Scalar):
@@ -277,14 +297,14 @@ class Expressions:
         return self.context.created(found)
 
     def _JoinedStr(self, node: ast.JoinedStr) -> Any:
-        return "".join(str(self.value(part)) for part in node.values)
+        return "".join([str(self.value(part)) for part in node.values])
 
     def _FormattedValue(self, node: ast.FormattedValue) -> Any:
-        value = plain(self.value(node.value))
-        _no_text(value)
-        self.context.outer.argument(value)
-        value = {115: str, 114: repr, 97: ascii}.get(node.conversion, lambda v: v)(value)
-        return format(value, self.value(node.format_spec) if node.format_spec is not None else "")
+        value = self.value(node.value)
+        if (convert := {115: str, 114: repr, 97: ascii}.get(node.conversion)) is not None:
+            value = self.interpreter.call(convert, [value], {}, self.frame)
+        spec = self.value(node.format_spec) if node.format_spec is not None else ""
+        return self.interpreter.call(format, [value, spec], {}, self.frame)
 
     # ---- functions and comprehensions ----
 
@@ -314,7 +334,7 @@ class Expressions:
     def _GeneratorExp(self, node: ast.GeneratorExp) -> Any:
         # Whoever takes it takes all of it, or stops where nothing more happens.
         found = self._ListComp(ast.copy_location(ast.ListComp(node.elt, node.generators), node))
-        return found if lists.has_segment(found) else iter(found)
+        return found if lists.has_segment(found) else self.context.created(iter(found))
 
     def _comprehend(
         self, generators: list[ast.comprehension], element: Callable[[Expressions], None], unroll: bool = False
@@ -348,7 +368,11 @@ class Expressions:
 
 def subscript(interpreter: Interpreter, owner: Any, index: Any) -> Any:
     """`owner[index]`."""
-    state_calls.reads_item(interpreter, owner, index)
+    if isinstance(owner, (list, tuple, str, bytes, range)) and (of := objects.method(index, "__index__")) is not None:
+        interpreter.context.outer.class_attribute(type(index), "__index__")
+        index = interpreter.call(of, [index], {}, None)
+    if (number := state_calls.reads_item(interpreter, owner, index)) is not None:
+        return number
     if isinstance(owner, torch.Tensor):
         index = indexing.normal(index)
         if indexing.has_scalar(index):
@@ -356,6 +380,8 @@ def subscript(interpreter: Interpreter, owner: Any, index: Any) -> Any:
         return owner[index]
     if isinstance(index, torch.Tensor) and type(owner) in (list, tuple):
         index = indexing.normal(index)
+    if (found := objects.special(interpreter, "__getitem__", owner, index)) is not NotImplemented:
+        return found
     if lists.has_segment(owner):
         if isinstance(index, int) and not isinstance(index, bool):
             return lists.item(owner, index)

@@ -7,7 +7,6 @@ from typing import Any
 
 from ..guards import ABSENT
 from .context import Context
-from .errors import Unsupported
 from .journal import UNDEFINED, Place
 
 
@@ -59,7 +58,8 @@ class Frame:
         if self.outer is not None:
             return self.outer.load(name)
         if name in self.cells:
-            self.context.outer.cell(self.cells[name])
+            if (number := self.context.outer.cell(self.cells[name])) is not None:
+                return number
             return Place("cell", self.cells[name]).read()
         if name in self._locals:
             return UNDEFINED
@@ -67,18 +67,18 @@ class Frame:
         return UNDEFINED if value is ABSENT else value
 
     def place(self, name: str) -> Place:
-        """Where an assignment to `name` goes.
-
-        Raises:
-            Unsupported: the name is global.
-        """
+        """Where an assignment to `name` goes."""
         if self.outer is not None:
             return Place("var", self, name)
         if name in self.cells:
             return Place("cell", self.cells[name])
         if name not in self._locals and not name.startswith("<"):
-            raise Unsupported(f"the global variable {name} is assigned", hint="return the value instead", effect=True)
+            return Place("global", self.function.__globals__, name)
         return Place("var", self, name)
 
     def store(self, name: str, value: Any) -> None:
-        self.context.journal.write(self.place(name), value)
+        place = self.place(name)
+        if place.kind != "var" and not self.context.is_created(place.owner):
+            which = "the global variable" if place.kind == "global" else "the variable"
+            self.context.check_effect(f"{which} {name}, which outlives the call, is assigned", in_regions=True)
+        self.context.journal.write(place, value)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch.utils import _pytree as pytree
 
 from .errors import Unsupported
 from .scalar import Scalar
@@ -106,10 +107,15 @@ def length(values: list[Any]) -> Any:
     return total
 
 
-def expanded(values: list[Any] | tuple[Any, ...]) -> list[Any]:
+def expanded(values: list[Any] | tuple[Any, ...], apart: bool = False) -> list[Any]:
+    """The items; those of segments are rows of one tensor, or with `apart` tensors of their own."""
     found: list[Any] = []
     for value in values:
-        found.extend(value.expand() if isinstance(value, Segment) else [value])
+        if isinstance(value, Segment):
+            items = value.expand()
+            found.extend(pytree.tree_map_only(torch.Tensor, torch.clone, items) if apart else items)
+        else:
+            found.append(value)
     return found
 
 

@@ -24,6 +24,8 @@ from collections.abc import Sequence
 
 import torch
 
+from ..layouts import dense_like
+
 _library = torch.library.Library("jic", "DEF")
 _SCHEMAS = (
     "loop_begin(Tensor trip_count, Tensor[] inits) -> Tensor[]",
@@ -53,7 +55,12 @@ MARKERS = OPENING | PARTING | CLOSING
 
 
 def _like(tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-    return [torch.empty(t.shape, dtype=t.dtype, device=t.device) for t in tensors]
+    return [_new(t, t.shape) for t in tensors]
+
+
+def _new(like: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
+    """A new tensor, dense, with its dims in the order in which those of `like` lie in memory."""
+    return like.new_empty_strided(shape, dense_like(shape, like.stride()))
 
 
 def _loop_begin(trip_count: torch.Tensor, inits: Sequence[torch.Tensor]) -> list[torch.Tensor]:
@@ -73,11 +80,11 @@ def _if_end(values: Sequence[torch.Tensor | None], then_values: Sequence[torch.T
 
 
 def _dynamic_slice(x: torch.Tensor, index: torch.Tensor, dim: int, size: int) -> torch.Tensor:
-    return x.new_empty([size if d == dim else s for d, s in enumerate(x.shape)])
+    return _new(x, [size if d == dim else s for d, s in enumerate(x.shape)])
 
 
 def _dynamic_update(x: torch.Tensor, update: torch.Tensor, index: torch.Tensor, dim: int) -> torch.Tensor:
-    return x.new_empty(x.shape)
+    return _new(x, x.shape)
 
 
 _META = {

@@ -35,11 +35,13 @@ class Outer:
     Attributes:
         reads: what was noted.
         given: ids of the containers that hold the call's arguments, which the signature describes.
+        numbers: the run-time numbers that stand for what is read in places (kind of guard, id of the object, key).
     """
 
     def __init__(self, journal: Journal, is_created: Callable[[Any], bool]) -> None:
         self.reads = Reads()
         self.given: dict[int, Any] = {}
+        self.numbers: dict[tuple[str, int, Any], Scalar] = {}
         self._journal, self._is_created = journal, is_created
 
     def takes(self, arguments: Any) -> None:
@@ -56,13 +58,19 @@ class Outer:
     def _written(self, kind: str, owner: Any, key: Any = None) -> bool:
         return self._journal.is_written(Place(kind, owner, key))
 
+    def _changed(self, owner: Any) -> bool:
+        """Whether the container was changed; what it held before is then noted (frontend/control/effects.py)."""
+        return self._journal.reads_changed(owner)
+
     # ---- variables ----
 
     def global_variable(self, namespace: dict[str, Any], name: str) -> Any:
         """The value of a global or builtin name, or ABSENT."""
         own = str(namespace.get("__name__", "")).partition(".")[0] == "jic"
-        if not (own or self._written("item", namespace, name)):
+        if not (own or self._written("global", namespace, name)):
             self.reads.item(namespace, name)
+            if (number := self.numbers.get(("dict", id(namespace), name))) is not None:
+                return number
         if name in namespace:
             return namespace[name]
         scope = namespace.get("__builtins__", builtins)
@@ -71,25 +79,29 @@ class Outer:
             self.reads.item(scope, name)
         return scope.get(name, ABSENT)
 
-    def cell(self, cell: types.CellType) -> None:
-        if self.has(cell) and not self._written("cell", cell):
-            self.reads.cell(cell)
+    def cell(self, cell: types.CellType) -> Scalar | None:
+        """The contents of a cell are about to be read. Gives the run-time number that stands for them, if one does."""
+        if not self.has(cell) or self._written("cell", cell):
+            return None
+        self.reads.cell(cell)
+        return self.numbers.get(("cell", id(cell), None))
 
     # ---- containers ----
 
-    def item(self, owner: Any, key: Any) -> None:
-        """`owner[key]` is about to be read."""
+    def item(self, owner: Any, key: Any) -> Scalar | None:
+        """`owner[key]` is about to be read. Gives the run-time number that stands for it, if one does."""
         if not isinstance(owner, (list, dict)) or not self.has(owner):
             self.whole(owner)
-            return
-        if isinstance(owner, dict):
-            if not (self._written("item", owner, key) or self._written("dict", owner)):
+        elif isinstance(owner, dict):
+            if not (self._changed(owner) or self._written("item", owner, key)):
                 self.reads.item(owner, key)
-        elif not self._written("list", owner):
+                return self.numbers.get(("dict", id(owner), key)) if self.numbers else None
+        elif not self._changed(owner):
             if isinstance(key, int):
                 self.reads.element(owner, key)
-            else:
-                self.reads.elements(owner)
+                return self.numbers.get(("sequence", id(owner), key))
+            self.reads.elements(owner)
+        return None
 
     def whole(self, owner: Any) -> None:
         """All that a container holds is about to be read, but not what is inside its items."""
@@ -101,9 +113,9 @@ class Outer:
             self.opaque(owner)
             return
         if isinstance(owner, dict):
-            if not self._written("dict", owner):
+            if not self._changed(owner):
                 self.reads.items(owner)
-        elif not self._written("set" if isinstance(owner, set) else "list", owner):
+        elif not self._changed(owner):
             self.reads.elements(owner)
 
     def entries(self, module: torch.nn.Module) -> None:
@@ -113,8 +125,9 @@ class Outer:
                 self.reads.items(module.__dict__[name])
 
     def length(self, owner: Any) -> None:
-        if type(owner) is list and self.has(owner) and not self._written("list", owner):
-            self.reads.length(owner)
+        if type(owner) is list and self.has(owner):
+            if not self._changed(owner):
+                self.reads.length(owner)
         else:
             self.whole(owner)
 
@@ -171,7 +184,10 @@ class Outer:
                 hint="keep them in a tensor, or in a list",
                 effect=True,
             )
-        own = type(owner).__module__.startswith("jic.")  # as a range with a run-time length
+        # As a range with a run-time length, or a number of torch's that has none yet.
+        own = type(owner).__module__.startswith("jic.") or isinstance(
+            owner, (torch.SymInt, torch.SymFloat, torch.SymBool)
+        )
         if _is_open(type(owner)) and not own and not isinstance(owner, torch.nn.Module):
             self.everything(owner)
 
@@ -186,6 +202,8 @@ class Outer:
         """`fields[name]` of the attributes `fields` that `owner` stores, or ABSENT."""
         if self.has(owner) and not self._written("attr", owner, name):
             self.reads.item(fields, name)
+            if (number := self.numbers.get(("dict", id(fields), name))) is not None:
+                return number
         return fields.get(name, ABSENT)
 
     def field_of(self, tensor: torch.Tensor, name: str) -> Any:

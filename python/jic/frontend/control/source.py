@@ -8,6 +8,7 @@ import linecache
 import types
 from collections.abc import Iterator
 
+from .. import locations
 from .errors import NotInterpretable
 
 FunctionNode = ast.FunctionDef | ast.Lambda
@@ -82,6 +83,25 @@ def syntax_of(code: types.CodeType) -> FunctionNode:
 def _syntax_in_file(code: types.CodeType) -> FunctionNode:
     if code.co_flags & 0x2A0:  # CO_GENERATOR, CO_COROUTINE, CO_ASYNC_GENERATOR
         raise NotInterpretable("a generator or coroutine")
+    found = node_of(code)
+    for node in own_nodes(found):
+        if isinstance(node, _LEFT_TO_PYTHON):
+            raise NotInterpretable(f"it holds {_name_of(node)}")
+    return found
+
+
+def is_users(code: types.CodeType) -> bool:
+    """Whether `code` is neither torch's, jic's nor the standard library's."""
+    return locations.is_users(code.co_filename)
+
+
+@functools.lru_cache(maxsize=4096)
+def node_of(code: types.CodeType) -> FunctionNode:
+    """The syntax tree of the function that runs `code`, whatever it holds.
+
+    Raises:
+        NotInterpretable: its source is not known.
+    """
     linecache.checkcache(code.co_filename)
     lines = linecache.getlines(code.co_filename)
     if not lines:
@@ -94,9 +114,6 @@ def _syntax_in_file(code: types.CodeType) -> FunctionNode:
         matching = [node for node in matching if _covers(node, code)]
     if len(matching) != 1:
         raise NotInterpretable("its source is not available, or has changed since it was loaded")
-    for node in _own_nodes(matching[0]):
-        if isinstance(node, _LEFT_TO_PYTHON):
-            raise NotInterpretable(f"it holds {_name_of(node)}")
     return matching[0]
 
 
@@ -105,7 +122,7 @@ def _name_of(node: ast.AST) -> str:
     return names.get(type(node), type(node).__name__)
 
 
-def _own_nodes(function: FunctionNode) -> Iterator[ast.AST]:
+def own_nodes(function: FunctionNode) -> Iterator[ast.AST]:
     """The nodes of the function's body, without those of functions inside it."""
     pending: list[ast.AST] = list(function.body) if isinstance(function, ast.FunctionDef) else [function.body]
     while pending:
@@ -153,31 +170,3 @@ def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
             yield constant
             if constant.co_name in ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"):
                 yield from _codes(constant)
-
-
-# Methods that change what they are called on, and functions with effects.
-_CHANGES = frozenset(
-    {"append", "extend", "insert", "add", "update", "write", "pop", "remove", "discard", "clear", "setdefault"}
-)
-
-
-def effect_in(code: types.CodeType) -> int | None:
-    """The line where the function that runs `code` surely changes something outside itself; None if it is not seen to."""
-    lines = linecache.getlines(code.co_filename)
-    candidates = (
-        _functions(code.co_filename, hash(tuple(lines))).get((code.co_name, code.co_firstlineno), []) if lines else []
-    )
-    own = {*code.co_varnames, *code.co_cellvars}
-    for function in candidates:
-        for node in _own_nodes(function):
-            if isinstance(node, ast.Global):
-                return node.lineno
-            if not isinstance(node, ast.Call):
-                continue
-            called = node.func
-            if isinstance(called, ast.Name) and called.id == "print":
-                return node.lineno
-            changes = isinstance(called, ast.Attribute) and called.attr in _CHANGES
-            if changes and isinstance(called.value, ast.Name) and called.value.id not in own:
-                return node.lineno
-    return None

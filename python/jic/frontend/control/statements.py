@@ -5,11 +5,16 @@ from __future__ import annotations
 import ast
 import contextlib
 import importlib
+import operator
+import sys
+import types
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from . import indexing, lists
+from ..layouts import reads_what_it_writes
+from . import checked, indexing, lists, objects
 from .branches import branch
 from .errors import NotInterpretable, Unsupported
 from .expressions import BINARY, IN_PLACE, Expressions, binary, plain, subscript
@@ -100,7 +105,8 @@ class Statements(LoopStatements):
             owner = self.value(target.value)
             name = self.expressions._mangled(target.attr)
             old = self.interpreter.attribute(owner, name)
-            self._set_attribute(owner, name, self._combined(node.op, old, self.value(node.value)))
+            new = self._combined(node.op, old, self.value(node.value))
+            objects.set_attribute(self.interpreter, owner, name, new)
         else:
             assert isinstance(target, ast.Subscript)
             owner, index = self.value(target.value), self.value(target.slice)
@@ -112,18 +118,13 @@ class Statements(LoopStatements):
     def _combined(self, op: ast.operator, old: Any, value: Any, in_tensor: bool = False) -> Any:
         """`old op= value`. Parts of tensors are not changed through a view: the result is stored into the whole anyway."""
         if in_tensor and isinstance(old, torch.Tensor) and self.context.regions:
-            new = binary(BINARY, op, old, value)
+            if isinstance(value, torch.Tensor) and reads_what_it_writes(old, value):
+                raise Unsupported("an in-place update reads a view that overlaps what it writes to", effect=True)
+            new = binary(self.interpreter, BINARY, op, old, value)
             if isinstance(new, torch.Tensor) and not torch.can_cast(new.dtype, old.dtype):
                 raise RuntimeError(f"result type {new.dtype} can't be cast to the desired output type {old.dtype}")
             return new
-        if type(old) is list and isinstance(op, ast.Add):
-            self.interpreter.extend(old, value)
-            return old
-        if type(old) in (dict, set) or not isinstance(
-            old, (torch.Tensor, int, float, bool, complex, str, bytes, tuple, Scalar)
-        ):
-            self.interpreter.changes(old)
-        return binary(IN_PLACE, op, old, value)
+        return in_place(self.interpreter, IN_PLACE[type(op)], old, value)
 
     def _Delete(self, node: ast.Delete) -> None:
         for target in node.targets:
@@ -131,14 +132,10 @@ class Statements(LoopStatements):
                 self.frame.store(target.id, UNDEFINED)
             elif isinstance(target, ast.Attribute):
                 owner = self.value(target.value)
-                self.interpreter.changes_attribute(owner, target.attr)
-                self.context.journal.write(Place("attr", owner, target.attr), UNDEFINED)
+                objects.delete_attribute(self.interpreter, owner, self.expressions._mangled(target.attr))
             elif isinstance(target, ast.Subscript):
                 owner, index = self.value(target.value), self.value(target.slice)
-                self.interpreter.changes(owner)
-                if lists.has_segment(owner):
-                    owner[:] = lists.expanded(owner)
-                del owner[index]
+                self.interpreter.delete_item(owner, index)
 
     def _Assert(self, node: ast.Assert) -> None:
         test = self.expressions.test(node.test)
@@ -160,20 +157,34 @@ class Statements(LoopStatements):
 
     def _Import(self, node: ast.Import) -> None:
         for alias in node.names:
-            module = importlib.import_module(alias.name)
-            root = module if alias.asname else importlib.import_module(alias.name.partition(".")[0])
+            module = self._imported(alias.name)
+            root = module if alias.asname else self._imported(alias.name.partition(".")[0])
             self.frame.store(alias.asname or alias.name.partition(".")[0], root)
 
     def _ImportFrom(self, node: ast.ImportFrom) -> None:
         package = self.frame.function.__globals__.get("__package__")
-        module = importlib.import_module("." * node.level + (node.module or ""), package)
+        module = self._imported("." * node.level + (node.module or ""), package)
         for alias in node.names:
             if alias.name == "*":
                 raise NotInterpretable("import *")
-            value = getattr(module, alias.name, None)
-            if value is None:
-                value = importlib.import_module(f"{module.__name__}.{alias.name}")
+            if self.interpreter.attributes.has(module, alias.name):
+                value = self.interpreter.attribute(module, alias.name)
+            else:
+                value = self._imported(f"{module.__name__}.{alias.name}")
             self.frame.store(alias.asname or alias.name, value)
+
+    def _imported(self, name: str, package: str | None = None) -> types.ModuleType:
+        """The module of that name.
+
+        Raises:
+            Unsupported: there is none now; there may be one when the function is called again.
+        """
+        try:
+            module = importlib.import_module(name, package)
+        except ImportError as error:
+            raise Unsupported(f"an import fails: {error}", hint="import it before the call", effect=True) from error
+        self.context.outer.reads.item(sys.modules, module.__name__)
+        return module
 
     def _FunctionDef(self, node: ast.FunctionDef) -> None:
         function = self.interpreter.define(node, self.frame)
@@ -191,7 +202,9 @@ class Statements(LoopStatements):
         elif isinstance(target, ast.Starred):
             self.assign(target.value, value)
         elif isinstance(target, ast.Attribute):
-            self._set_attribute(self.value(target.value), self.expressions._mangled(target.attr), value)
+            objects.set_attribute(
+                self.interpreter, self.value(target.value), self.expressions._mangled(target.attr), value
+            )
         elif isinstance(target, ast.Subscript):
             self._set_item(self.value(target.value), self.value(target.slice), value)
         else:
@@ -212,19 +225,6 @@ class Statements(LoopStatements):
         for target, item in zip(targets, items, strict=True):
             self.assign(target, item)
 
-    def _set_attribute(self, owner: Any, name: str, value: Any) -> None:
-        if isinstance(owner, torch.Tensor) or isinstance(getattr(type(owner), name, None), property):
-            if self.context.regions:
-                raise Unsupported(f"{type(owner).__name__}.{name} is assigned in control flow")
-            setattr(owner, name, value)
-            return
-        self.interpreter.changes_attribute(owner, name)
-        if isinstance(owner, torch.nn.Module) and isinstance(value, (torch.nn.Module, torch.nn.Parameter)):
-            raise Unsupported(f"a parameter or submodule of {type(owner).__name__} is assigned", effect=True)
-        if type(owner).__setattr__ not in (object.__setattr__, torch.nn.Module.__setattr__):
-            raise Unsupported(f"{type(owner).__name__} has its own __setattr__")
-        self.context.journal.write(Place("attr", owner, name), value)
-
     def _set_item(self, owner: Any, index: Any, value: Any) -> None:
         if isinstance(owner, torch.Tensor):
             index = indexing.normal(index)
@@ -242,8 +242,7 @@ class Statements(LoopStatements):
                 f"an item of a {type(owner).__name__} is assigned at a place that is only known at run time",
                 hint="use a tensor",
             )
-        self.interpreter.changes(owner, index)
-        owner[index] = value
+        self.interpreter.set_item(owner, index, value)
 
     # ---- if, with, try ----
 
@@ -257,7 +256,7 @@ class Statements(LoopStatements):
     def _With(self, node: ast.With) -> Flow:
         with contextlib.ExitStack() as stack:
             for item in node.items:
-                value = stack.enter_context(self.value(item.context_expr))
+                value = stack.enter_context(checked.managed(self.interpreter, self.value(item.context_expr)))
                 if item.optional_vars is not None:
                     self.assign(item.optional_vars, value)
             return self.block(node.body)
@@ -290,3 +289,16 @@ class Statements(LoopStatements):
             if handler.type is None or isinstance(error, self.value(handler.type)):
                 return handler
         return None
+
+
+def in_place(interpreter: Interpreter, function: Callable[[Any, Any], Any], old: Any, value: Any) -> Any:
+    """`old op= value` for a name: the object itself where it is changed in place."""
+    old, value = (old if type(old) is list else plain(old)), plain(value)
+    if (found := objects.binary(interpreter, function, old, value)) is not NotImplemented:
+        return found
+    if isinstance(old, list) and function is operator.iadd:
+        interpreter.extend(old, value)
+        return old
+    if isinstance(old, (torch.Tensor, Scalar)) or not hasattr(type(old), f"__{function.__name__}__"):
+        return function(old, value)
+    return interpreter.mutate(old, function, [old, value])

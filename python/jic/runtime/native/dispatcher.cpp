@@ -21,11 +21,18 @@ namespace jic {
 namespace {
 
 PyTypeObject *program_type;
+constexpr int kMaxBuilt = 1 << 16;
 
-// How a call's result is built from output tensors, the call's own tensors and constants.
+// What a result is built from: output tensors, the call's own tensors and containers, and the objects built so far that occur twice.
+struct Material {
+  PyObject *const *outputs, *const *tensors, *const *containers;
+  PyObject **built;
+};
+
+// How a call's result is built.
 struct ResultPlan {
-  enum Kind { output, tensor, constant, tuple, list, mapping, call } kind;
-  int index = -1;
+  enum Kind { output, tensor, container, constant, once, choice, tuple, list, mapping, call } kind;
+  int index = -1;  // output (of a choice, the one that says which), tensor, container; where what is built once is kept
   PyObject *object = nullptr;  // constant; the callable of a call
   std::vector<ResultPlan> items;
   std::vector<PyObject *> keys;
@@ -33,9 +40,15 @@ struct ResultPlan {
   ResultPlan(PyObject *d, References &references) {
     std::string name = text_of(part(d, 0));
     Py_ssize_t at = 1;
-    if (name == "output" || name == "tensor") {
-      kind = name == "output" ? output : tensor;
+    if (name == "output" || name == "tensor" || name == "container") {
+      kind = name == "output" ? output : name == "tensor" ? tensor : container;
       index = int(integer_of(part(d, 1)));
+      return;
+    }
+    if (name == "once") {
+      kind = once;
+      index = int(integer_of(part(d, 1)));
+      items.emplace_back(part(d, 2), references);
       return;
     }
     if (name == "constant") {
@@ -46,6 +59,9 @@ struct ResultPlan {
     if (name == "call") {
       kind = call;
       object = references.keep(part(d, at++));
+    } else if (name == "choice") {
+      kind = choice;
+      index = int(integer_of(part(d, at++)));
     } else if (name == "tuple" || name == "list" || name == "mapping") {
       kind = name == "tuple" ? tuple : name == "list" ? list : mapping;
     } else {
@@ -63,21 +79,41 @@ struct ResultPlan {
     }
   }
 
-  void check(int outputs, int tensors) const {
-    if ((kind == output && (index < 0 || index >= outputs)) || (kind == tensor && (index < 0 || index >= tensors)))
-      throw SpecError("a result names an output or tensor that does not exist");
-    for (auto &i : items) i.check(outputs, tensors);
+  void check(int outputs, int tensors, int containers, int &built) const {
+    int count = kind == output || kind == choice ? outputs : kind == tensor ? tensors : kind == container ? containers : -1;
+    if (count >= 0 && (index < 0 || index >= count))
+      throw SpecError("a result names an output, tensor or container that does not exist");
+    if (kind == once) {
+      if (index < 0 || index > kMaxBuilt) throw SpecError("the number of what a result holds twice is out of range");
+      built = std::max(built, index + 1);
+    }
+    for (auto &i : items) i.check(outputs, tensors, containers, built);
   }
 
-  PyObject *build(PyObject *const *outputs, PyObject *const *tensors) const {
+  PyObject *build(const Material &from) const {
     switch (kind) {
-      case output: return Py_NewRef(outputs[index]);
-      case tensor: return Py_NewRef(tensors[index]);
+      case output: return Py_NewRef(from.outputs[index]);
+      case tensor: return Py_NewRef(from.tensors[index]);
+      case container: return Py_NewRef(from.containers[index]);
       case constant: return Py_NewRef(object);
+      case once:
+        if (!from.built[index]) from.built[index] = items[0].build(from);
+        return Py_XNewRef(from.built[index]);
+      case choice: {
+        PyObject *number = PyObject_CallMethod(from.outputs[index], "item", nullptr);
+        int64_t which = number ? PyLong_AsLongLong(number) : -1;
+        Py_XDECREF(number);
+        if (PyErr_Occurred()) return nullptr;
+        if (which < 0 || size_t(which) >= items.size()) {
+          PyErr_SetString(PyExc_SystemError, "a program chose a result that does not exist");
+          return nullptr;
+        }
+        return items[size_t(which)].build(from);
+      }
       case mapping: {
         PyObject *dict = PyDict_New();
         for (size_t i = 0; dict && i < items.size(); ++i) {
-          PyObject *item = items[i].build(outputs, tensors);
+          PyObject *item = items[i].build(from);
           if (!item || PyDict_SetItem(dict, keys[i], item)) Py_CLEAR(dict);
           Py_XDECREF(item);
         }
@@ -89,7 +125,7 @@ struct ResultPlan {
     }
     PyObject *sequence = kind == list ? PyList_New(Py_ssize_t(items.size())) : PyTuple_New(Py_ssize_t(items.size()));
     for (size_t i = 0; sequence && i < items.size(); ++i) {
-      PyObject *item = items[i].build(outputs, tensors);
+      PyObject *item = items[i].build(from);
       if (!item) {
         Py_CLEAR(sequence);
       } else if (kind == list) {
@@ -107,7 +143,7 @@ struct ResultPlan {
 
 struct OutputSpec {
   DLDataType dtype;
-  std::vector<int64_t> shape;
+  std::vector<int64_t> shape, strides;  // the tensor's, in any order: the program fills the memory from its start to its end
   size_t bytes;
 };
 
@@ -128,6 +164,8 @@ struct Variant {
   std::unique_ptr<ResultPlan> result;
   PyObject *tag = nullptr;
   int first_captured = 0;
+  int containers = 0;  // lists, tuples and dicts among the arguments
+  int built = 0;       // objects that the result holds more than once
   bool needs_grad = false;   // matches in grad mode only, and compares requires_grad with the spec
   bool any_grad = false;     // does not look at grad mode and requires_grad
   bool copies_inputs = false;
@@ -155,11 +193,11 @@ template <class F> void each(PyObject *tuple, F &&visit) {
 }
 
 Variant::Variant(PyObject *d) {
-  each(field(d, "arguments"), [&](PyObject *a) { arguments.emplace_back(a, tensors, references); });
+  each(field(d, "arguments"), [&](PyObject *a) { arguments.emplace_back(a, tensors, containers, references); });
   each(field(d, "keywords"), [&](PyObject *pair) {
     keywords.push_back(references.keep(part(pair, 0)));
     text_of(keywords.back());
-    keyword_arguments.emplace_back(part(pair, 1), tensors, references);
+    keyword_arguments.emplace_back(part(pair, 1), tensors, containers, references);
   });
   first_captured = int(tensors.size());
   for (auto *list : {&arguments, &keyword_arguments})
@@ -204,7 +242,7 @@ Variant::Variant(PyObject *d) {
   each(field(d, "outputs"), [&](PyObject *o) {
     TensorSpec spec(o);
     if (spec.shape.size() > kMaxRank) throw SpecError("an output of rank above " + std::to_string(kMaxRank));
-    outputs.push_back({spec.dtype, spec.shape, size_t(spec.bytes)});
+    outputs.push_back({spec.dtype, spec.shape, spec.strides, size_t(spec.bytes)});
   });
   if (int64_t(inputs.size()) != program->inputs || int64_t(outputs.size()) != program->outputs)
     throw SpecError("the program has another number of inputs or outputs than the variant");
@@ -215,7 +253,7 @@ Variant::Variant(PyObject *d) {
     copies.emplace_back(int(from), int(to));
   });
   result = std::make_unique<ResultPlan>(field(d, "result"), references);
-  result->check(int(outputs.size()), int(tensors.size()));
+  result->check(int(outputs.size()), int(tensors.size()), containers, built);
 }
 
 bool Variant::matches(PyObject *const *args, size_t count, PyObject *names, Found &found) const {
@@ -314,7 +352,7 @@ PyObject *Variant::run(Found &found, const Step **gave_up) const {
   size_t ready = 0;
   for (; ready < n_out; ++ready) {
     auto &o = outputs[ready];
-    wrapped[ready] = pool_tensor_wrap(made[ready], o.dtype, int(o.shape.size()), o.shape.data());
+    wrapped[ready] = pool_tensor_wrap(made[ready], o.dtype, int(o.shape.size()), o.shape.data(), o.strides.data());
     if (!wrapped[ready]) break;
   }
   // torch frees the memory of the tensor it failed to make; those after it are still ours.
@@ -328,7 +366,12 @@ PyObject *Variant::run(Found &found, const Step **gave_up) const {
       Py_XDECREF(done);
       if (!ok) break;
     }
-    if (ok) answer = result->build(wrapped, found.objects);
+    if (ok) {
+      auto **twice = static_cast<PyObject **>(alloca((size_t(built) + 1) * sizeof(void *)));
+      std::fill(twice, twice + built, nullptr);
+      answer = result->build({wrapped, found.objects, found.containers, twice});
+      for (int i = 0; i < built; ++i) Py_XDECREF(twice[i]);
+    }
   }
   for (size_t i = 0; i < ready; ++i) Py_DECREF(wrapped[i]);
   return answer;
@@ -374,8 +417,10 @@ PyObject *dispatcher_call(PyObject *object, PyObject *const *args, size_t flags,
     size_t n = variant->tensors.size();
     auto **objects = static_cast<PyObject **>(alloca((n + 1) * sizeof(void *)));
     auto **data = static_cast<void **>(alloca((n + 1) * sizeof(void *)));
+    size_t held = size_t(variant->containers);
+    auto **containers = static_cast<PyObject **>(alloca((held + 1) * sizeof(void *)));
     auto *numbers = variant->has_numbers ? static_cast<int64_t *>(alloca(n * sizeof(int64_t))) : nullptr;
-    Found found{objects, data, grad, numbers};
+    Found found{objects, data, containers, grad, numbers};
     if (!variant->matches(args, count, names, found)) continue;
     ++self->hits;
     ++variant->hits;
@@ -383,9 +428,11 @@ PyObject *dispatcher_call(PyObject *object, PyObject *const *args, size_t flags,
     if (variant->callable) return PyObject_Vectorcall(variant->callable, args, count, names);
     // While the program runs without the GIL, other code could drop the last reference to a tensor in a list or a module.
     for (size_t k = 0; k < n; ++k) Py_INCREF(objects[k]);
+    for (size_t k = 0; k < held; ++k) Py_INCREF(containers[k]);
     const Step *gave_up = nullptr;
     PyObject *answer = variant->run(found, &gave_up);
     for (size_t k = 0; k < n; ++k) Py_DECREF(objects[k]);
+    for (size_t k = 0; k < held; ++k) Py_DECREF(containers[k]);
     if (!answer && !gave_up && variant->bail && is_bailout()) {
       PyErr_Clear();
       return PyObject_Vectorcall(variant->bail, args, count, names);

@@ -142,7 +142,7 @@ bool same_value(PyObject *a, PyObject *b) {
   return equal == 1;
 }
 
-ArgumentSpec::ArgumentSpec(PyObject *d, std::vector<TensorSpec> &tensors, References &references) {
+ArgumentSpec::ArgumentSpec(PyObject *d, std::vector<TensorSpec> &tensors, int &containers, References &references) {
   std::string name = text_of(part(d, 0));
   if (name == "tensor") {
     kind = tensor;
@@ -158,20 +158,22 @@ ArgumentSpec::ArgumentSpec(PyObject *d, std::vector<TensorSpec> &tensors, Refere
     object = references.keep(part(d, 1));
   } else if (name == "sequence") {
     kind = sequence;
+    index = containers++;
     object = references.keep(part(d, 1));
     PyObject *list = part(d, 2);
     bool known = PyType_Check(object) && (PyType_IsSubtype(reinterpret_cast<PyTypeObject *>(object), &PyTuple_Type) ||
                                           PyType_IsSubtype(reinterpret_cast<PyTypeObject *>(object), &PyList_Type));
     if (!known || !PyTuple_Check(list)) throw SpecError("a sequence is a tuple or a list");
-    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(list); ++i) items.emplace_back(PyTuple_GET_ITEM(list, i), tensors, references);
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(list); ++i) items.emplace_back(PyTuple_GET_ITEM(list, i), tensors, containers, references);
   } else if (name == "mapping") {
     kind = mapping;
+    index = containers++;
     PyObject *list = part(d, 1);
     if (!PyTuple_Check(list)) throw SpecError("a mapping is given by a tuple of pairs");
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(list); ++i) {
       PyObject *pair = PyTuple_GET_ITEM(list, i);
       keys.push_back(references.keep(part(pair, 0)));
-      items.emplace_back(part(pair, 1), tensors, references);
+      items.emplace_back(part(pair, 1), tensors, containers, references);
     }
   } else if (name == "ignored") {
     kind = ignored;
@@ -189,6 +191,7 @@ bool ArgumentSpec::matches(PyObject *x, const std::vector<TensorSpec> &tensors, 
     case ignored: return true;
     case sequence: {
       if (reinterpret_cast<PyObject *>(Py_TYPE(x)) != object) return false;
+      found.containers[index] = x;
       bool list = PyList_Check(x);
       // The items of a list can change while comparing runs Python code: its size is asked each time.
       for (size_t i = 0; i < items.size(); ++i) {
@@ -199,6 +202,7 @@ bool ArgumentSpec::matches(PyObject *x, const std::vector<TensorSpec> &tensors, 
     }
     case mapping: {
       if (!PyDict_CheckExact(x)) return false;
+      found.containers[index] = x;
       Py_ssize_t at = 0;
       PyObject *key, *item;
       for (size_t i = 0; i < items.size(); ++i) {

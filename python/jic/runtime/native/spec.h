@@ -67,21 +67,22 @@ struct NumberSpec {
 struct Found {
   PyObject **objects;
   void **data;
-  int grad;          // the grad mode
-  int64_t *numbers;  // the memory of numbers, one place a tensor; null for variants without any
+  PyObject **containers;  // the lists, tuples and dicts that the tensors came in, outer ones first
+  int grad;               // the grad mode
+  int64_t *numbers;       // the memory of numbers, one place a tensor; null for variants without any
 };
 
 struct ArgumentSpec {
   enum Kind { tensor, number, value, same, sequence, mapping, ignored } kind;
-  int index = -1;                    // tensor, number
+  int index = -1;                    // tensor, number; the number of a sequence or mapping among the containers
   PyObject *object = nullptr;        // value, same; the exact type of a sequence
   std::vector<ArgumentSpec> items;   // sequence, mapping
   std::vector<PyObject *> keys;      // mapping, in order
   std::optional<NumberSpec> as_number;
 
   // `description` is ("tensor", spec) | ("number", kind, spec) | ("value", v) | ("same", o) | ("sequence", type, items) | ("mapping", [(key, item), …]) | ("ignored",).
-  // Tensors, and numbers among them, are numbered in the order in which they are met, from tensors.size() on.
-  ArgumentSpec(PyObject *description, std::vector<TensorSpec> &tensors, References &references);
+  // Tensors, and numbers among them, are numbered in the order in which they are met, from tensors.size() on; so are containers, from `containers` on.
+  ArgumentSpec(PyObject *description, std::vector<TensorSpec> &tensors, int &containers, References &references);
   bool matches(PyObject *x, const std::vector<TensorSpec> &tensors, Found &found) const;
   bool holds_numbers() const;
 };

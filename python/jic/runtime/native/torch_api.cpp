@@ -158,8 +158,9 @@ PoolTensor *pool_tensor_allocate(size_t bytes, void **data) noexcept {
 
 void pool_tensor_discard(PoolTensor *t) noexcept { pool_free(t); }
 
-PyObject *pool_tensor_wrap(PoolTensor *t, DLDataType dtype, int ndim, const int64_t *shape) {
+PyObject *pool_tensor_wrap(PoolTensor *t, DLDataType dtype, int ndim, const int64_t *shape, const int64_t *strides) {
   fill(&t->managed, reinterpret_cast<char *>(t) + kHeader, dtype, ndim, shape, t->shape, t->strides);
+  std::copy(strides, strides + ndim, t->strides);
   t->managed.deleter = delete_pool_tensor;
   PyObject *object = to_python(&t->managed);
   return object;

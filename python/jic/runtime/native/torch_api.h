@@ -41,7 +41,8 @@ int tensor_is_lazy(PyObject *tensor, bool complex_numbers);
 struct PoolTensor;
 PoolTensor *pool_tensor_allocate(size_t bytes, void **data) noexcept;
 void pool_tensor_discard(PoolTensor *t) noexcept;
-PyObject *pool_tensor_wrap(PoolTensor *t, DLDataType dtype, int ndim, const int64_t *shape);
+// `strides` of the tensor, whose elements fill the memory.
+PyObject *pool_tensor_wrap(PoolTensor *t, DLDataType dtype, int ndim, const int64_t *shape, const int64_t *strides);
 
 // A tensor on memory that somebody else owns and that outlives every use of the tensor.
 PyObject *tensor_borrowing(void *data, DLDataType dtype, int ndim, const int64_t *shape);
