@@ -122,11 +122,19 @@ class _Probe:
             upto = range(1, rank + 1)
             wanted = [[(r,) for r in upto], [sizes[:r] for r in upto], [strides[:r] for r in upto]]
             found = [
-                [p for p in range(len(seen[0])) if all(w[p : p + len(v)] == v for w, v in zip(seen, values, strict=False))]
+                [
+                    p
+                    for p in range(len(seen[0]))
+                    if all(w[p : p + len(v)] == v for w, v in zip(seen, values, strict=False))
+                ]
                 for values in wanted
             ]
             if all(found):
-                return rank, {found[0][0], *range(found[1][0], found[1][0] + rank), *range(found[2][0], found[2][0] + rank)}
+                return rank, {
+                    found[0][0],
+                    *range(found[1][0], found[1][0] + rank),
+                    *range(found[2][0], found[2][0] + rank),
+                }
         return 0, set()
 
 
