@@ -19,7 +19,7 @@ import torch
 
 from ..errors import CaptureError
 from . import locations
-from .guards import items_of, keys_of, looked_up, object_parts
+from .guards import ABSENT, items_of, keys_of, looked_up, object_parts
 from .reads import Reads, is_plain_key
 
 _MAX_ATTRIBUTES = 1000  # of a plain object; larger ones are data rather than configuration
@@ -144,13 +144,11 @@ class Reach:
                 self._slot(value, slot, name)
 
     def _slot(self, owner: Any, slot: str, name: str) -> None:
-        try:
-            value = getattr(owner, slot)
-        except AttributeError:
-            return
+        value = getattr(owner, slot, ABSENT)
         if self.reads is not None and self.is_outer(owner):
             self.reads.attribute(owner, slot, value)
-        self.visit(value, f"{name}.{slot}")
+        if value is not ABSENT:
+            self.visit(value, f"{name}.{slot}")
 
     def _type_of(self, value: Any) -> None:
         if self.reads is not None and self.is_outer(value):
