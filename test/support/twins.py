@@ -149,11 +149,15 @@ class Twins:
 
     def call(self, *args: Any) -> tuple[Outcome, Outcome]:
         """Eager's outcome and the compiled one's, for copies of the same arguments."""
+        random = torch.get_rng_state()
         expected = Outcome.of(self.eager.target, *map(_copy, args))
+        after = torch.get_rng_state()
+        torch.set_rng_state(random)
         known, hits = len(self.entries), self._compiled_hits()
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             found = Outcome.of(self.function, *map(_copy, args))
+        torch.set_rng_state(after)
         self.warnings += [str(w.message) for w in caught if str(w.message).startswith("jic ")]
         fresh = self.entries[known:]
         self.compiled_calls += self._compiled_hits() > hits or bool(fresh) and not any(entry.eager for entry in fresh)

@@ -16,7 +16,7 @@ from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
 from .. import budget
 from ..errors import BudgetError, CaptureError, FallbackError, JicError
-from ..frontend import Number, Reason, Traced, number_leaves, trace
+from ..frontend import Number, Reason, StateNumber, Traced, number_leaves, trace
 from ..frontend.trace import ONE_AT_A_TIME, FunctionRaised
 from ..runtime import ArtifactCache, Bailout, Dispatcher, Program
 from . import calls
@@ -24,7 +24,7 @@ from .build import Built, build, imported, optimized
 from .config import JitConfig
 from .dynamo import opaque
 from .identity import Identity
-from .numbers import NumberHistory
+from .numbers import NumberHistory, StateHistory
 from .signature import name_of, reason_of, signature_text, strict_error, warn
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class CompiledFunction(Identity, Dispatcher):
         self.entries: list[Entry] = []
         self._unrolled: set[str] = set()  # loops that the user was told of
         self._lock = threading.RLock()
-        self._numbers = NumberHistory()
+        self._numbers, self._state = NumberHistory(), StateHistory()
         self._unmatched: set[str] = set()  # signatures that run eagerly and that no variant can match
         self._full = False  # the limit of signatures is reached
         directory = {} if config.cache_dir is None else {"directory": config.cache_dir}
@@ -129,9 +129,7 @@ class CompiledFunction(Identity, Dispatcher):
             raise
         except Exception as error:  # a bug of jic's must not stop the user's program: it is reported like a refusal
             function = self._give_up(entry, request, error)
-        if entry.traced is not None:
-            entry.traced.let_go()
-        self.entries.append(entry)
+        self._finish(entry)
         return function
 
     def _past_limit(self) -> Callable[..., Any]:
@@ -150,34 +148,50 @@ class CompiledFunction(Identity, Dispatcher):
 
     def _with_numbers(self, request: calls.Request) -> Callable[..., Any] | None:
         """Compile with those numbers as inputs that had other values in earlier calls; None if there are none, or it fails."""
-        if self.config.target_device != "cpu" or not (wanted := self._numbers.wanted(request)):
+        if self.config.target_device != "cpu":
             return None
-        traced = self._traced_with(request, wanted)
-        chosen = wanted
-        if traced is None and len(wanted) > 1:
-            chosen = {p: n for p, n in wanted.items() if self._traced_with(request, {p: n}) is not None}
-            traced = self._traced_with(request, chosen) if chosen else None
+        wanted = self._numbers.wanted(request), self._state.wanted()
+        if not any(wanted):
+            return None
+        chosen, traced = wanted, self._traced_with(request, *wanted)
+        if traced is None and len(wanted[0]) + len(wanted[1]) > 1:
+            arguments = {p: n for p, n in wanted[0].items() if self._traced_with(request, {p: n}, []) is not None}
+            state = [n for n in wanted[1] if self._traced_with(request, {}, [n]) is not None]
+            chosen = arguments, state
+            traced = self._traced_with(request, *chosen) if any(chosen) else None
         if traced is not None:
-            entry = Entry(signature_text(request.args, request.kwargs, chosen), numbers=chosen)
+            entry = Entry(signature_text(request.args, request.kwargs, chosen[0]), numbers=chosen[0])
             try:
                 with budget.limited(self.config.max_compile_seconds):
-                    function = self._compile(entry, replace(request, numbers=chosen), traced)
-                traced.let_go()
+                    function = self._compile(entry, replace(request, numbers=chosen[0]), traced)
             except Exception:  # as constants they may do
-                chosen = {}
+                chosen = {}, []
             else:
-                self.entries.append(entry)
-                self._numbers.accept(request, chosen)
-                self._numbers.refuse(request, wanted.keys() - chosen.keys())
+                self._finish(entry)
+                self._numbers.accept(request, chosen[0])
+                self._numbers.refuse(request, wanted[0].keys() - chosen[0].keys())
+                self._state.accept(chosen[1])
+                self._state.refuse(n for n in wanted[1] if n not in chosen[1])
                 return function
-        self._numbers.refuse(request, wanted)
+        self._numbers.refuse(request, wanted[0])
+        self._state.refuse(wanted[1])
         return None
 
-    def _traced_with(self, request: calls.Request, numbers: Mapping[int, Number]) -> Traced | None:
+    def _finish(self, entry: Entry) -> None:
+        """Remember what is known of a kind of call."""
+        if entry.traced is not None:
+            self._state.note(entry.traced.guards)
+            entry.traced.let_go()
+        self.entries.append(entry)
+
+    def _traced_with(
+        self, request: calls.Request, numbers: Mapping[int, Number], state: list[StateNumber]
+    ) -> Traced | None:
+        config = self.config
         try:
-            with budget.limited(self.config.max_compile_seconds):
+            with budget.limited(config.max_compile_seconds):
                 return trace(
-                    request.fn, request.args, request.kwargs, numbers, self.config.max_trace_ops, self.config.on_effect
+                    request.fn, request.args, request.kwargs, numbers, state, config.max_trace_ops, config.on_effect
                 )
         except (CaptureError, BudgetError):
             return None
@@ -203,7 +217,8 @@ class CompiledFunction(Identity, Dispatcher):
         entry.built = build(traced, self.config, self._cache)
         entry.program = program = Program(entry.built.artifact)
         program.set_timing(self.config.enable_profiling)
-        if request.numbers and entry.aten_calls > max((e.aten_calls for e in self.entries if e.built), default=0):
+        most = max((e.aten_calls for e in self.entries if e.built), default=0)
+        if any(s.number is not None for s in traced.inputs) and entry.aten_calls > most:
             raise JicError("a number that is an input takes an op from a kernel to ATen")
         if self.strict and (fallbacks := entry.fallbacks()):
             raise strict_error(fallbacks)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable
+from collections.abc import Collection, Hashable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch.utils import _pytree as pytree
 
-from ..frontend import Number, number_leaves
+from ..frontend import Guard, Number, StateNumber, number_leaves
+from ..frontend.numbers import Place
 from .calls import Request
 
 _VALUES = 3  # a number that has had so many values, all else being equal, is tried as an input
@@ -56,6 +58,50 @@ class NumberHistory:
         leaves = number_leaves(request.args, request.kwargs)
         structure, _ = _kind(request, leaves)
         self._inputs.update((structure, place, type(leaves[place])) for place in places)
+
+
+class StateHistory:
+    """The values that the numbers of the state around one callable's calls have had when they were read."""
+
+    def __init__(self) -> None:
+        self._seen: dict[Place, set[str]] = {}
+        self._known: dict[Place, StateNumber] = {}
+        self._refused: set[Place] = set()
+        self._inputs: set[Place] = set()
+
+    def note(self, guards: list[Guard]) -> None:
+        """Note what a trace read as constants."""
+        for guard in guards:
+            if guard.kind not in ("dict", "cell", "sequence"):
+                continue
+            for key, value in guard.values.items():
+                number = Number.of(value) if type(value) in (int, float) else None
+                if number is None:
+                    continue
+                found = StateNumber(guard, key, number)
+                self._known[found.place] = found
+                self._seen.setdefault(found.place, set()).add(repr(value))
+
+    def wanted(self) -> list[StateNumber]:
+        """Those that should be inputs now."""
+        found = []
+        for place, values in self._seen.items():
+            if place in self._refused or len(values) < _VALUES - 1 and place not in self._inputs:
+                continue
+            known = self._known[place]
+            value = known.value
+            number = Number.of(value) if type(value) in (int, float) else None
+            if number is not None and (place in self._inputs or repr(value) not in values):
+                found.append(replace(known, number=number))
+        return found
+
+    def refuse(self, numbers: Iterable[StateNumber]) -> None:
+        """They stay constants."""
+        self._refused.update(n.place for n in numbers)
+
+    def accept(self, numbers: Iterable[StateNumber]) -> None:
+        """They are inputs from now on."""
+        self._inputs.update(n.place for n in numbers)
 
 
 def _kind(request: Request, numbers: dict[int, Any]) -> tuple[str, Hashable]:

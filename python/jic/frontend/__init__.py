@@ -5,7 +5,7 @@
 
 from .control.user import range, unroll
 from .guards import Guard
-from .numbers import Number, number_leaves
+from .numbers import Number, StateNumber, number_leaves
 from .trace import trace
 from .traced import InputSource, OutputSource, Reason, Traced
 
@@ -15,6 +15,7 @@ __all__ = [
     "Number",
     "OutputSource",
     "Reason",
+    "StateNumber",
     "Traced",
     "number_leaves",
     "range",

@@ -18,7 +18,9 @@ from ..errors import CaptureError
 from .control import markers
 from .control.random_calls import draws_random_numbers
 from .control.scalar import UNKNOWN, Scalar, constant
+from .guards import Guard
 
+Place = tuple[str, int, Any]  # the kind of a guard, the id of its object, a key
 _SMALL = 1 << 53  # ints up to this one need few checks: sums stay in 64 bits, floats hold them exactly
 _LARGE = (1 << 63) - 1
 
@@ -46,6 +48,23 @@ class Number:
     def scalar(self, tensor: torch.Tensor) -> Scalar:
         """What the traced function sees for the input `tensor`."""
         return Scalar(self.type, tensor, UNKNOWN if self.type is float else (-self.limit, self.limit))
+
+
+@dataclass(frozen=True, eq=False)
+class StateNumber:
+    """A number of the state around a call, which a trace read: what `guard` has under `key`."""
+
+    guard: Guard
+    key: Any
+    number: Number
+
+    @property
+    def place(self) -> Place:
+        return self.guard.kind, id(self.guard.container), self.key
+
+    @property
+    def value(self) -> Any:
+        return self.guard.current(self.key)
 
 
 def as_tensor(value: Any) -> torch.Tensor:

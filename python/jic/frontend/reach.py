@@ -164,7 +164,7 @@ class Reach:
             for base in class_.__mro__
             if not is_library(base.__module__)
             for name in base.__dict__
-            if not name.startswith("__") or name in ("__call__", "__init__", "__getattr__", "__getitem__", "__len__")
+            if not name.startswith("__") or isinstance(base.__dict__[name], types.FunctionType)
         ]
         for name in names:
             found = looked_up(class_, name)
@@ -184,14 +184,14 @@ class Reach:
         names = global_names(code)
         for name in sorted(names):
             if self.reads is not None:
-                self.reads.item(namespace, name)
+                self.reads.seen_item(namespace, name)
                 if name not in namespace and hasattr(builtins, name):
-                    self.reads.item(vars(builtins), name)
+                    self.reads.seen_item(vars(builtins), name)
             if name in namespace:
                 self._global(namespace[name], name, names)
         for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
             if self.reads is not None and self.is_outer(cell):
-                self.reads.cell(cell)
+                self.reads.seen_cell(cell)
             try:
                 self.visit(cell.cell_contents, name)
             except ValueError:  # an empty cell
@@ -208,10 +208,10 @@ class Reach:
             return
         names, namespace = global_names(function.__code__), function.__globals__
         for name in sorted(names & namespace.keys()):
-            self.reads.item(namespace, name)
+            self.reads.seen_item(namespace, name)
             if isinstance(namespace[name], types.ModuleType):
                 for attribute in sorted(names & vars(namespace[name]).keys()):
-                    self.reads.item(vars(namespace[name]), attribute)
+                    self.reads.seen_item(vars(namespace[name]), attribute)
 
     def _global(self, value: Any, name: str, names: set[str]) -> None:
         if not isinstance(value, types.ModuleType):
@@ -219,7 +219,7 @@ class Reach:
         elif not is_library(value.__name__):
             for attribute in sorted(names & vars(value).keys()):
                 if self.reads is not None:
-                    self.reads.item(vars(value), attribute)
+                    self.reads.seen_item(vars(value), attribute)
                 if id(vars(value)[attribute]) not in self._seen:
                     self._global(vars(value)[attribute], attribute, names - {name})
 

@@ -15,6 +15,7 @@ from ..errors import CaptureError
 from .guards import ABSENT, Fixed, Guard, Kind, by_value, contents, function_parts, items_of, keys_of, object_parts
 
 _LIMIT = 1 << 17  # values that one trace may depend on
+_CODE = (types.FunctionType, types.BuiltinFunctionType, types.ModuleType, type)
 _TRACERS = (os.path.dirname(os.path.dirname(__file__)) + os.sep, os.path.dirname(torch.fx.__file__) + os.sep)
 _KEYS = (int, float, bool, complex, str, bytes, type(None), type, torch.dtype, torch.device, types.FunctionType)
 
@@ -29,8 +30,10 @@ class Reads:
     def __init__(self) -> None:
         self._guards: dict[tuple[str, int], Guard] = {}  # a guard holds its object, so that ids stay unique
         self._count = 0
+        self.data = 0  # values that are no code
         # Ids of dicts, and keys in them, that the trace wrote to: what was read there afterwards is its own.
         self.overwritten: set[tuple[int, Any]] = set()
+        self.numbers: set[tuple[str, int, Any]] = set()  # places whose values are inputs
         self._fixed: dict[int, torch.Tensor] = {}
 
     def _guard(self, kind: Kind, container: Any, detail: Any = None) -> Guard:
@@ -51,6 +54,7 @@ class Reads:
                 f"the call reads more than {_LIMIT} Python values of the state around it", hint="keep data in tensors"
             )
         guard.values[key] = value
+        self.data += value is not ABSENT and not isinstance(value, _CODE)
 
     # ---- dicts ----
 
@@ -65,6 +69,15 @@ class Reads:
         if guard.detail is not True:
             self._note(guard, key, dict.get(container, key, ABSENT))
 
+    def seen_item(self, container: dict[Any, Any], key: Any) -> None:
+        """`container[key]` may be read by code that is not interpreted."""
+        self._no_number("dict", container, key)
+        self.item(container, key)
+
+    def _no_number(self, kind: Kind, container: Any, key: Any) -> None:
+        if self.numbers and (kind, id(container), key) in self.numbers:
+            raise CaptureError(f"the number {key!r}, which is to be an input, is read with all that is beside it")
+
     def items(self, container: dict[Any, Any]) -> None:
         """All of it is read: keys, their order, values."""
         guard = self._guard("dict", container)
@@ -75,6 +88,7 @@ class Reads:
             value = dict.__getitem__(container, key)
             if not is_plain_key(key):
                 raise CaptureError(f"a dict is read that has a {type(key).__name__} as key")
+            self._no_number("dict", container, key)
             self._note(guard, key, value)
 
     # ---- lists, sets, deques ----
@@ -95,6 +109,7 @@ class Reads:
         items = items_of(container)
         guard = self._guard("sequence", container, len(items))
         for index, value in enumerate(items):
+            self._no_number("sequence", container, index)
             self._note(guard, index, value)
 
     # ---- other objects ----
@@ -116,6 +131,11 @@ class Reads:
 
     def cell(self, cell: types.CellType) -> None:
         self._note(self._guard("cell", cell), None, contents(cell))
+
+    def seen_cell(self, cell: types.CellType) -> None:
+        """A cell may be read by code that is not interpreted."""
+        self._no_number("cell", cell, None)
+        self.cell(cell)
 
     def attribute(self, owner: Any, name: str, value: Any) -> None:
         """An attribute that is stored in neither a dict nor the class."""

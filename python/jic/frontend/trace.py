@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -39,7 +39,7 @@ from .grad_mode import GradMode
 from .guards import Guard
 from .metadata import show_views
 from .mutation import Mutation, remove_mutations
-from .numbers import Number, as_tensor, check_numbers
+from .numbers import Number, StateNumber, as_tensor, check_numbers
 from .outputs import classify_outputs, make_dense
 from .outside import outside_containers
 from .reach import hints
@@ -49,6 +49,7 @@ from .strided import use_real_strides
 from .structure import Structure, containers_of, structure_of, tuple_of
 from .traced import InputSource, OutputSource, Reason, Traced
 
+_MODULE_CALL = torch.nn.Module.__call__
 ONE_AT_A_TIME = threading.RLock()  # held while a function is traced: torch's tracer patches torch for the whole process
 
 
@@ -62,15 +63,16 @@ def trace(
     args: tuple[Any, ...] = (),
     kwargs: dict[str, Any] | None = None,
     numbers: Mapping[int, Number] | None = None,
+    state: Sequence[StateNumber] = (),
     max_ops: int = DEFAULT_CALLS,
     on_effect: str = "replay",
 ) -> Traced:
     """Capture `fn(*args, **kwargs)`.
 
-    Tensors in the pytrees `args` and `kwargs` are inputs, and so are the leaves that `numbers` names by their places;
-    other numbers, strings, None and the like are specialised constants. The callable runs once, on fake tensors and
-    without gradients; the arguments are not changed. What it does to objects that outlive the call is taken back, and
-    part of what is captured if `on_effect` is `replay`.
+    Tensors in the pytrees `args` and `kwargs` are inputs, and so are the leaves that `numbers` names by their places, and
+    the numbers `state` of the state around the call; other numbers, strings, None and the like are specialised constants.
+    The callable runs once, on fake tensors and without gradients; the arguments are not changed. What it does to objects
+    that outlive the call is taken back, and part of what is captured if `on_effect` is `replay`.
 
     Raises:
         BudgetError: it makes more than `max_ops` calls of torch, or takes longer than it may (see jic.budget).
@@ -79,9 +81,11 @@ def trace(
             a mutation that cannot be expressed). Running eagerly is right.
         FunctionRaised: `fn` raises for these arguments, as far as can be told.
     """
+    if torch.nn.Module.__call__ is not _MODULE_CALL:
+        raise CaptureError("torch.nn.Module.__call__ is replaced, and torch's tracer calls what was there before")
     leaves, in_spec = pytree.tree_flatten((tuple(args), dict(kwargs or {})))
     check_arguments(leaves, locations.of_function(fn))
-    call = _Call(fn, leaves, in_spec, numbers or {})
+    call = _Call(fn, leaves, in_spec, numbers or {}, state)
     call.max_ops, call.on_effect = max_ops, on_effect
     try:
         with ONE_AT_A_TIME:
@@ -92,13 +96,15 @@ def trace(
             error.guards = call.reads.finish()
         raise
     inputs, reasons = _inputs(call, guards)
-    if numbers:
+    if numbers or state:
         if call.leaves_to_python:
             raise CaptureError("code that is not interpreted may look at a number that is an input")
         check_numbers(graph, lambda i: i < len(inputs) and inputs[i].number is not None)
     reasons += [Reason(*note) for note in call.notes]
     show_views(graph)
-    outputs, geometry = classify_outputs(graph, call.result_leaves, call.numbers, call.inputs, certain=bool(numbers))
+    outputs, geometry = classify_outputs(
+        graph, call.result_leaves, call.numbers, call.inputs, certain=bool(numbers or state)
+    )
     use_real_strides(graph)
     graph, mutations = remove_mutations(graph)
     geometry = make_dense(graph, geometry)
@@ -145,9 +151,14 @@ class _Call:
     """The call as a function of its tensor leaves, which remembers the structure of the result."""
 
     def __init__(
-        self, fn: Callable[..., Any], leaves: list[Any], in_spec: pytree.TreeSpec, numbers: Mapping[int, Number]
+        self,
+        fn: Callable[..., Any],
+        leaves: list[Any],
+        in_spec: pytree.TreeSpec,
+        numbers: Mapping[int, Number],
+        state: Sequence[StateNumber],
     ) -> None:
-        self.fn, self.leaves, self.in_spec = fn, leaves, in_spec
+        self.fn, self.leaves, self.in_spec, self.state = fn, leaves, in_spec, state
         self.names = hints(fn)  # tensors that it may use, with their names
         self.captured = [tensor for tensor, _ in self.names.values()]
         self.reads = Reads()
@@ -169,8 +180,9 @@ class _Call:
 
     @property
     def given(self) -> list[torch.Tensor]:
-        """The arguments' tensors and number inputs, then captured ones."""
-        return [*(as_tensor(self.leaves[i]) for i in self.positions), *self.captured]
+        """The arguments' tensors and number inputs, then captured ones, then numbers of the state."""
+        arguments = (as_tensor(self.leaves[i]) for i in self.positions)
+        return [*arguments, *self.captured, *(as_tensor(n.value) for n in self.state)]
 
     @property
     def tensors(self) -> list[torch.Tensor]:
@@ -190,14 +202,17 @@ class _Call:
         args, kwargs = pytree.tree_unflatten(leaves, self.in_spec)
         containers = {id(c): i for i, c in enumerate(containers_of(args, kwargs))}
         self.inputs = list(tensors)
-        stand_ins = {id(real): fake for real, fake in zip(self.captured, tensors[count:], strict=True)}
+        stand_ins = {id(real): fake for real, fake in zip(self.captured, tensors[count:], strict=False)}
         recorder = Recorder(_Call.forward.__code__, stand_ins, self.grad_mode)
         recorder.context.given(list(tensors), self.given)
         recorder.context.on_effect = self.on_effect
         recorder.interpreter.gradients_needed = lambda: self.grad_mode.needed
         recorder.lasting.update(map(id, tensors))
         recorder.context.max_calls = self.max_ops
-        recorder.context.number_inputs = bool(self.number_inputs)
+        recorder.context.number_inputs = bool(self.number_inputs or self.state)
+        for n, tensor in zip(self.state, tensors[len(tensors) - len(self.state) :], strict=True):
+            recorder.context.outer.numbers[n.place] = n.number.scalar(tensor)
+            recorder.context.outer.reads.numbers.add(n.place)
         try:
             with fx_traceback.preserve_node_meta(), recorder, self.grad_mode.seen(list(tensors)):
                 result = self._call(recorder.interpreter, args, kwargs)
@@ -388,6 +403,9 @@ def _inputs(call: _Call, guards: list[Guard]) -> tuple[list[InputSource], list[R
         guard, key = homes.get(id(tensor), (None, None))
         name = call.names[id(tensor)][1] if id(tensor) in call.names else f"captured{len(sources)}"
         sources.append(InputSource("captured", name, tensor=tensor, guard=guard, key=key))
+    read = {(g.kind, id(g.container)): g for g in guards}
+    for n in call.state:
+        sources.append(InputSource("captured", str(n.key), guard=read.get(n.place[:2]), key=n.key, number=n.number))
     return sources, []
 
 

@@ -40,9 +40,16 @@ def test_object_that_must_not_be_looked_at(check: Check, method: str, action: st
 
 
 @pytest.mark.parametrize(
-    "action", ["raise ValueError('no')", "raise AttributeError(name)", "LOG.append(name); return 7.0"]
+    ("method", "action"),
+    [
+        ("__getattr__", "raise ValueError('no')"),
+        ("__getattr__", "raise AttributeError(name)"),
+        ("__getattr__", "LOG.append(name); return 7.0"),
+        # With an effect that one also sees the look-ups of `__class__` that isinstance() makes while tracing.
+        ("__getattribute__", "raise ValueError('no')"),
+        ("__getattribute__", "raise AttributeError(name)"),
+    ],
 )
-@pytest.mark.parametrize("method", ["__getattr__", "__getattribute__"])
 def test_attribute_access_with_effects(check: Check, method: str, action: str) -> None:
     guard = "if name == 'k': return 2.0" if method == "__getattribute__" else ""
     check(

@@ -177,6 +177,7 @@ def test_patched_function_of_torch(check: Check, monkeypatch: pytest.MonkeyPatch
         lambda: monkeypatch.setattr(owner, attribute, old),
         lambda: monkeypatch.setattr(owner, attribute, lambda *args, **kwargs: args[-1] * 5),
         lambda: monkeypatch.undo(),
+        eager=name == "from import",
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import types
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -54,6 +55,8 @@ class Attributes:
             return self.load(owner.__func__, name)
         if isinstance(owner, super):
             return self._of_super(owner, name)
+        if isinstance(owner, weakref.ProxyTypes):
+            raise Unsupported("a weak proxy is read, and what it stands for may be gone by the next call", effect=True)
         hook = self.outer.class_attribute(type(owner), "__getattribute__")
         try:
             if _is_users(hook):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import builtins
 import functools
 import math
@@ -145,6 +146,18 @@ def _isinstance(interpreter: Interpreter, value: Any, classes: Any) -> bool:
         return issubclass(value.kind, classes)
     if isinstance(value, (Range, Unroll, Wrapped)):
         return isinstance(range(0) if isinstance(value, Range) else zip(), classes)
+    for class_ in classes if isinstance(classes, tuple) else (classes,):
+        metaclass = type(class_)
+        if metaclass is type or not isinstance(class_, type):
+            continue
+        if objects.method_of(metaclass, "__instancecheck__") is not None:
+            raise Unsupported(
+                f"{metaclass.__name__} decides by code of its own what is a {class_.__name__}", effect=True
+            )
+        if issubclass(metaclass, abc.ABCMeta) and not isinstance(value, torch.Tensor):
+            # What is registered with an abstract class is its own secret.
+            asked = functools.partial(isinstance, value, class_)
+            interpreter.context.outer.reads.call(asked, asked())
     return isinstance(value, classes)
 
 

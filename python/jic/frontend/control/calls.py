@@ -178,6 +178,11 @@ class Calls:
 
     def _function(self, function: types.FunctionType, args: list[Any], kwargs: dict[str, Any]) -> Any:
         if not self._is_interpreted(function):
+            if _is_shadowed(function):
+                raise Unsupported(
+                    f"{function.__name__} of torch is replaced by another function, which torch calls in its place when traced",
+                    hint="call the function that is there now",
+                )
             if function in _MODULE_CALLS and args and isinstance(args[0], torch.nn.Module):  # super().__call__(...)
                 return module_hooks.call(self._whole, args[0], args[1:], kwargs, None)
             if (decorated := _decorated(function)) is not None:  # as by torch.no_grad()
@@ -252,9 +257,10 @@ class Calls:
     def _cached(self, function: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
         """A call of what `functools.lru_cache` made: the cache is left alone, and a constant is the same without it."""
         wrapped = function.__wrapped__
-        mark = self.context.journal.mark
+        mark, data = self.context.journal.mark, self.context.outer.reads.data
         found = self.call(wrapped, args, kwargs, None)
         constant = isinstance(found, (int, float, complex, str, bytes, bool, type(None), torch.dtype, torch.device))
+        constant = constant and self.context.outer.reads.data == data  # else the cache may hold what was read before
         if not constant or self.context.journal.has_effects(mark, self.context.is_created):
             raise Unsupported(
                 f"{getattr(wrapped, '__name__', 'a function')} is cached by functools, and has effects or gives an object",
@@ -421,6 +427,17 @@ def _is_method_of(function: Any, args: list[Any]) -> bool:
     if not args or not isinstance(function, (types.MethodDescriptorType, types.WrapperDescriptorType)):
         return False
     return not isinstance(args[0], (torch.Tensor, Scalar)) and isinstance(args[0], function.__objclass__)
+
+
+def _is_shadowed(function: types.FunctionType) -> bool:
+    """Whether a function of torch's has lost its name to one of the user's: torch's overrides look it up by name."""
+    other = function.__globals__.get(function.__name__)
+    return (
+        str(function.__module__).startswith("torch.")
+        and isinstance(other, types.FunctionType)
+        and other is not function
+        and locations.is_users(other.__code__.co_filename)
+    )
 
 
 def _decorated(function: types.FunctionType) -> dict[str, Any] | None:

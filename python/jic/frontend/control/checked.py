@@ -51,7 +51,7 @@ def version_of(interpreter: Interpreter, function: types.FunctionType) -> Callab
         if interpreter.context.regions:
             raise Unsupported(f"{function.__name__} assigns {name} in control flow that is compiled")
     changed = _code_of(code, node)
-    cells[_HOOKS] = types.CellType(_Hooks(interpreter))
+    cells[_HOOKS] = types.CellType(_Hooks(interpreter, tuple(cells.values())))
     closure = tuple(cells[n] for n in changed.co_freevars)
     made = types.FunctionType(changed, function.__globals__, function.__name__, function.__defaults__, closure)
     made.__kwdefaults__ = function.__kwdefaults__
@@ -117,6 +117,8 @@ def _hook(name: str, node: ast.expr, *args: ast.expr) -> ast.expr:
 class _Asking(ast.NodeTransformer):
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         node.decorator_list = [_hook("decorator", d, self.visit(d)) for d in node.decorator_list]
+        at = ast.copy_location(ast.Constant(None), node.decorator_list[-1] if node.decorator_list else node)
+        node.decorator_list.append(_hook("function_made", at))
         node.args.defaults = [self.visit(d) for d in node.args.defaults]
         node.args.kw_defaults = [d and self.visit(d) for d in node.args.kw_defaults]
         return node
@@ -125,7 +127,7 @@ class _Asking(ast.NodeTransformer):
         return node
 
     def visit_Lambda(self, node: ast.Lambda) -> ast.AST:
-        return node
+        return _hook("made", node, node)
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
         node.bases = [_hook("base", b, self.visit(b)) for b in node.bases]
@@ -233,8 +235,8 @@ class _Asking(ast.NodeTransformer):
 class _Hooks:
     """What the changed code calls."""
 
-    def __init__(self, interpreter: Interpreter) -> None:
-        self.interpreter, self.context = interpreter, interpreter.context
+    def __init__(self, interpreter: Interpreter, outer_cells: tuple[types.CellType, ...]) -> None:
+        self.interpreter, self.context, self.outer_cells = interpreter, interpreter.context, outer_cells
 
     def called(self, function: Any) -> Callable[..., Any]:
         return lambda *args, **kwargs: self.interpreter.call(function, list(args), kwargs, None)
@@ -283,7 +285,14 @@ class _Hooks:
         return text_of(self.interpreter, value)
 
     def made(self, value: Any) -> Any:
+        if isinstance(value, types.FunctionType):
+            for cell in value.__closure__ or ():
+                if not any(cell is outer for outer in self.outer_cells):
+                    self.context.created(cell)  # a variable of the function's own
         return self.context.created(value)
+
+    def function_made(self) -> Callable[[Any], Any]:
+        return self.made
 
     def base(self, value: Any) -> Any:
         """A class that another one is derived from: it may run code of the user's then."""

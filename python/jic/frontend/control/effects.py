@@ -8,11 +8,11 @@ from typing import Any
 
 import torch
 
-from .context import Context
+from .context import Context, storage_of
 from .errors import Unsupported
 from .journal import UNDEFINED, Place
 from .templates import Built, Template, Templates, holds_trace
-from .values import Maybe, same_constant
+from .values import Maybe, same_constant, tensors_of
 
 Step = Callable[[tuple[Any, ...], Built], Any]
 _TENSOR = object()  # what a place held before: a tensor, which is an input where it is used
@@ -72,6 +72,7 @@ def of(context: Context, result: Any) -> tuple[Effects | None, list[Any]]:
         steps.append((operation.at, _call(operation.function, args, kwargs)))
     if not steps:
         return None, []
+    _check_identities(context, [v for v in templates.values if isinstance(v, torch.Tensor)], result)
     steps.sort(key=lambda step: step[0])
     shared = _template_of_result(result, templates)
     before = tuple(
@@ -80,6 +81,19 @@ def of(context: Context, result: Any) -> tuple[Effects | None, list[Any]]:
         if place in context.journal.was_read and not context.is_created(place.owner)
     )
     return Effects(tuple(s for _, s in steps), shared, before, tuple(templates.constants)), templates.values
+
+
+def _check_identities(context: Context, stored: list[torch.Tensor], result: Any) -> None:
+    """Raises Unsupported where two tensors that are stored or returned are one in some cases only, out of a branch or loop."""
+    kept = {storage_of(t) for t in (*stored, *tensors_of(result))}
+    for tensor in stored:
+        memory = storage_of(tensor)
+        if context.identities.related(memory) & (kept - {memory}):
+            raise Unsupported(
+                "a tensor is stored that a loop or branch may have left as another one that is stored or returned",
+                hint="clone() it where it is stored",
+                effect=True,
+            )
 
 
 def _store(place: Place, templates: Templates) -> Step:

@@ -15,7 +15,7 @@ from .errors import NotInterpretable, Unsupported
 from .frame import Frame
 from .journal import UNDEFINED
 from .lists import Segment
-from .scalar import Scalar, to_bool
+from .scalar import Scalar, is_number, to_bool
 
 if TYPE_CHECKING:
     from .interpreter import Interpreter
@@ -191,6 +191,8 @@ class Expressions:
                 return found
             return Scalar(bool, ~found.tensor) if isinstance(found, Scalar) else not found
         if isinstance(op, (ast.Is, ast.IsNot)):
+            if isinstance(left, Scalar) and is_number(right) or isinstance(right, Scalar) and is_number(left):
+                raise Unsupported("`is` compares a number that is only known at run time", hint="use ==")
             self.context.outer.identity(left if right is not None else None)
             self.context.outer.identity(right if left is not None else None)
         left, right = plain(left), plain(right)
@@ -366,7 +368,11 @@ class Expressions:
 
 def subscript(interpreter: Interpreter, owner: Any, index: Any) -> Any:
     """`owner[index]`."""
-    state_calls.reads_item(interpreter, owner, index)
+    if isinstance(owner, (list, tuple, str, bytes, range)) and (of := objects.method(index, "__index__")) is not None:
+        interpreter.context.outer.class_attribute(type(index), "__index__")
+        index = interpreter.call(of, [index], {}, None)
+    if (number := state_calls.reads_item(interpreter, owner, index)) is not None:
+        return number
     if isinstance(owner, torch.Tensor):
         index = indexing.normal(index)
         if indexing.has_scalar(index):

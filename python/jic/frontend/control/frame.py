@@ -58,7 +58,8 @@ class Frame:
         if self.outer is not None:
             return self.outer.load(name)
         if name in self.cells:
-            self.context.outer.cell(self.cells[name])
+            if (number := self.context.outer.cell(self.cells[name])) is not None:
+                return number
             return Place("cell", self.cells[name]).read()
         if name in self._locals:
             return UNDEFINED

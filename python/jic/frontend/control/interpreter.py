@@ -29,7 +29,7 @@ from .lists import Segment
 from .scalar import Scalar, tracing
 from .statements import RETURN, Statements
 
-_MODULE_CALL, _SEQUENTIAL = torch.nn.Module.__call__, torch.nn.Sequential.forward.__code__
+_SEQUENTIAL = torch.nn.Sequential.forward.__code__
 
 
 class Interpreter(Calls):
@@ -217,8 +217,6 @@ class Interpreter(Calls):
             if outer.has(module):
                 outer.whole(hooks)
             hooked = hooked or bool(hooks)
-        if _replaced():
-            raise Unsupported("torch.nn.Module.__call__ is replaced, which torch's tracer does not see")
         called = outer.class_attribute(type(module), "__call__")
         if (method := objects.method(module, "__call__")) is not None:
             return self.call(method, [module, *args], kwargs, caller)
@@ -269,9 +267,3 @@ class Interpreter(Calls):
         if purity.is_iterator(value):
             self.takes(value)
         return self.context.created(iter(value))
-
-
-def _replaced() -> bool:
-    """Whether somebody else than torch's tracer has put another `Module.__call__` there."""
-    call = torch.nn.Module.__call__
-    return getattr(call, "__wrapped__", call) is not _MODULE_CALL

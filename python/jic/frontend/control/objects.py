@@ -16,7 +16,7 @@ from . import purity
 from .context import Context
 from .errors import Unsupported
 from .journal import UNDEFINED, Place
-from .scalar import Scalar
+from .scalar import Scalar, tracing
 
 if TYPE_CHECKING:
     from .interpreter import Interpreter
@@ -56,7 +56,11 @@ def _is_library(module: str) -> bool:
 def method(owner: Any, name: str) -> types.FunctionType | None:
     """The Python function of the user's that is the method `name` of the class of `owner`, or None."""
     class_ = type(owner)
-    return None if class_ in _PLAIN_TYPES or _is_library(class_.__module__) else method_of(class_, name)
+    if class_ in _PLAIN_TYPES or _is_library(class_.__module__):
+        return None
+    if tracing.context is not None and name:
+        tracing.context.outer.class_attribute(class_, name)
+    return method_of(class_, name)
 
 
 def method_of(class_: type, name: str) -> types.FunctionType | None:

@@ -35,11 +35,13 @@ class Outer:
     Attributes:
         reads: what was noted.
         given: ids of the containers that hold the call's arguments, which the signature describes.
+        numbers: the run-time numbers that stand for what is read in places (kind of guard, id of the object, key).
     """
 
     def __init__(self, journal: Journal, is_created: Callable[[Any], bool]) -> None:
         self.reads = Reads()
         self.given: dict[int, Any] = {}
+        self.numbers: dict[tuple[str, int, Any], Scalar] = {}
         self._journal, self._is_created = journal, is_created
 
     def takes(self, arguments: Any) -> None:
@@ -67,6 +69,8 @@ class Outer:
         own = str(namespace.get("__name__", "")).partition(".")[0] == "jic"
         if not (own or self._written("global", namespace, name)):
             self.reads.item(namespace, name)
+            if (number := self.numbers.get(("dict", id(namespace), name))) is not None:
+                return number
         if name in namespace:
             return namespace[name]
         scope = namespace.get("__builtins__", builtins)
@@ -75,25 +79,29 @@ class Outer:
             self.reads.item(scope, name)
         return scope.get(name, ABSENT)
 
-    def cell(self, cell: types.CellType) -> None:
-        if self.has(cell) and not self._written("cell", cell):
-            self.reads.cell(cell)
+    def cell(self, cell: types.CellType) -> Scalar | None:
+        """The contents of a cell are about to be read. Gives the run-time number that stands for them, if one does."""
+        if not self.has(cell) or self._written("cell", cell):
+            return None
+        self.reads.cell(cell)
+        return self.numbers.get(("cell", id(cell), None))
 
     # ---- containers ----
 
-    def item(self, owner: Any, key: Any) -> None:
-        """`owner[key]` is about to be read."""
+    def item(self, owner: Any, key: Any) -> Scalar | None:
+        """`owner[key]` is about to be read. Gives the run-time number that stands for it, if one does."""
         if not isinstance(owner, (list, dict)) or not self.has(owner):
             self.whole(owner)
-            return
-        if isinstance(owner, dict):
+        elif isinstance(owner, dict):
             if not (self._changed(owner) or self._written("item", owner, key)):
                 self.reads.item(owner, key)
+                return self.numbers.get(("dict", id(owner), key)) if self.numbers else None
         elif not self._changed(owner):
             if isinstance(key, int):
                 self.reads.element(owner, key)
-            else:
-                self.reads.elements(owner)
+                return self.numbers.get(("sequence", id(owner), key))
+            self.reads.elements(owner)
+        return None
 
     def whole(self, owner: Any) -> None:
         """All that a container holds is about to be read, but not what is inside its items."""
@@ -176,7 +184,10 @@ class Outer:
                 hint="keep them in a tensor, or in a list",
                 effect=True,
             )
-        own = type(owner).__module__.startswith("jic.")  # as a range with a run-time length
+        # As a range with a run-time length, or a number of torch's that has none yet.
+        own = type(owner).__module__.startswith("jic.") or isinstance(
+            owner, (torch.SymInt, torch.SymFloat, torch.SymBool)
+        )
         if _is_open(type(owner)) and not own and not isinstance(owner, torch.nn.Module):
             self.everything(owner)
 
@@ -191,6 +202,8 @@ class Outer:
         """`fields[name]` of the attributes `fields` that `owner` stores, or ABSENT."""
         if self.has(owner) and not self._written("attr", owner, name):
             self.reads.item(fields, name)
+            if (number := self.numbers.get(("dict", id(fields), name))) is not None:
+                return number
         return fields.get(name, ABSENT)
 
     def field_of(self, tensor: torch.Tensor, name: str) -> Any:

@@ -106,6 +106,7 @@ def text_of(interpreter: Interpreter, value: Any) -> Any:
     """A value that stands for `value` where it becomes text."""
     value = plain(value)
     no_text([value])
+    interpreter.context.outer.argument(value)
     if objects.method(value, "__format__") is None and objects.method(value, "__str__") is not None:
         return interpreter.call(type(value).__str__, [value], {}, None)
     if objects.method(value, "__str__") is None and objects.method(value, "__repr__") is not None:
@@ -121,6 +122,7 @@ def _str(interpreter: Interpreter, *args: Any) -> str:
 @handles(repr)
 def _repr(interpreter: Interpreter, value: Any) -> str:
     no_text([value])
+    interpreter.context.outer.argument(value)
     found = objects.special(interpreter, "__repr__", value)
     return repr(value) if found is NotImplemented else found
 

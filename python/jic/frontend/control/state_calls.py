@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from .errors import Unsupported
+from .scalar import Scalar
 
 if TYPE_CHECKING:
     from .interpreter import Interpreter
@@ -42,16 +43,16 @@ def find(function: Any, args: list[Any]) -> Handler | None:
     return None
 
 
-def reads_item(interpreter: Interpreter, owner: Any, index: Any) -> None:
-    """`owner[index]` is about to be read."""
+def reads_item(interpreter: Interpreter, owner: Any, index: Any) -> Scalar | None:
+    """`owner[index]` is about to be read. Gives the run-time number that stands for it, if one does."""
     if owner is os.environ:
         _environment(interpreter, index)
-    elif type(owner).__name__ == "ndarray" and interpreter.context.outer.has(owner):
+        return None
+    if type(owner).__name__ == "ndarray" and interpreter.context.outer.has(owner):
         raise Unsupported(
             "an item of a NumPy array is read, which is not guarded", hint="make it a tensor", effect=True
         )
-    else:
-        interpreter.context.outer.item(owner, index)
+    return interpreter.context.outer.item(owner, index)
 
 
 def _getattr(interpreter: Interpreter, owner: Any, name: str, default: Any = _UNSET) -> Any:

@@ -6,6 +6,8 @@ import ast
 import contextlib
 import importlib
 import operator
+import sys
+import types
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -155,20 +157,34 @@ class Statements(LoopStatements):
 
     def _Import(self, node: ast.Import) -> None:
         for alias in node.names:
-            module = importlib.import_module(alias.name)
-            root = module if alias.asname else importlib.import_module(alias.name.partition(".")[0])
+            module = self._imported(alias.name)
+            root = module if alias.asname else self._imported(alias.name.partition(".")[0])
             self.frame.store(alias.asname or alias.name.partition(".")[0], root)
 
     def _ImportFrom(self, node: ast.ImportFrom) -> None:
         package = self.frame.function.__globals__.get("__package__")
-        module = importlib.import_module("." * node.level + (node.module or ""), package)
+        module = self._imported("." * node.level + (node.module or ""), package)
         for alias in node.names:
             if alias.name == "*":
                 raise NotInterpretable("import *")
-            value = getattr(module, alias.name, None)
-            if value is None:
-                value = importlib.import_module(f"{module.__name__}.{alias.name}")
+            if self.interpreter.attributes.has(module, alias.name):
+                value = self.interpreter.attribute(module, alias.name)
+            else:
+                value = self._imported(f"{module.__name__}.{alias.name}")
             self.frame.store(alias.asname or alias.name, value)
+
+    def _imported(self, name: str, package: str | None = None) -> types.ModuleType:
+        """The module of that name.
+
+        Raises:
+            Unsupported: there is none now; there may be one when the function is called again.
+        """
+        try:
+            module = importlib.import_module(name, package)
+        except ImportError as error:
+            raise Unsupported(f"an import fails: {error}", hint="import it before the call", effect=True) from error
+        self.context.outer.reads.item(sys.modules, module.__name__)
+        return module
 
     def _FunctionDef(self, node: ast.FunctionDef) -> None:
         function = self.interpreter.define(node, self.frame)
