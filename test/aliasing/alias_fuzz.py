@@ -140,6 +140,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as directory:
         workshop = Workshop(Path(directory))
         for seed in range(options.seed, options.seed + options.programs):
+            if (done := seed - options.seed) and done % 250 == 0:
+                print(f"{done} programs, {differences} different", flush=True)
             program = generate(seed)
             for door in options.doors.split(","):
                 if why := workshop.check(program, door, seed):

@@ -103,6 +103,15 @@ def view_by_a_branch(x, y, c):
     return x[0] if c > 0 else x[1]
 
 
+def view_of_what_a_branch_writes(x, y, c):
+    if c > 0:
+        x.tril_()
+        v = x[:, 1]
+    else:
+        v = y[:, 1] * 2
+    return v, x
+
+
 def containers(x, y, c):
     made = [x + 1]
     pair = (made, y)
@@ -123,6 +132,7 @@ def containers(x, y, c):
         while_loop,
         both_from_one_step,
         view_by_a_branch,
+        view_of_what_a_branch_writes,
         containers,
     ],
 )

@@ -13,7 +13,7 @@ A loop's atoms are other objects in each step; once carried into the next step, 
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -58,6 +58,7 @@ class Choices:
         self._inside = {c.begin: set(c.nodes()) for c in self._constructs}
         self._possible: dict[tuple[Node, int], set[Node]] = {}
         self._codes: dict[tuple[Node, int], Any] = {}
+        self._stand_ins = dict(self._written())
         self._settle()
         visible = {m for m in memories if not is_region_result(m)}
         seen: dict[Node, int] = {}
@@ -65,11 +66,44 @@ class Choices:
             for atom in self.possible(memory):
                 seen[atom] = seen.get(atom, 0) + 1
         for atom, count in seen.items():
-            home = memory_of(atom)
+            home, _ = self.home(atom)
             if home.op == "placeholder" or home in visible or count > 1:
                 self.atoms[atom] = len(self.atoms) + 1
                 if home in visible and home.op != "placeholder":
                     self.named.add(home)
+
+    def _written(self) -> Iterator[tuple[Node, Node]]:
+        """What stands in a region for a tensor from outside that it writes to, and that tensor."""
+        for construct in self._constructs:
+            assert construct.end is not None
+            for item in construct.end.users:
+                for write in item.users:
+                    if write.target is not aten.copy_.default or write.args[1] is not item:
+                        continue
+                    outer, number = tensor_of(write.args[0]), item.args[1]  # type: ignore[arg-type]
+                    if construct.kind == "if":
+                        lists = [values for _, _, values in handed_over(construct)]
+                        yield from ((tensor_of(v[number]), outer) for v in lists[:2] if v[number] is not None)
+                        continue
+                    for marker, shift in ((construct.begin, int(construct.kind == "loop")), (construct.part, 0)):
+                        for user in marker.users if marker is not None else ():
+                            if user.target is operator.getitem and user.args[1] == number + shift:  # type: ignore[operator]
+                                yield user, outer
+
+    def home(self, atom: Node) -> tuple[Node, Node]:
+        """The node outside all regions whose memory `atom` shows, and what stands for it where `atom` was made."""
+        inside = found = memory_of(atom)
+        while found in self._stand_ins:
+            found = memory_of(self._stand_ins[found])
+        if found is not inside:
+            a, b = found.meta["val"], inside.meta["val"]
+            if a.stride() != b.stride():
+                raise CaptureError(
+                    "a result is a view of a tensor that a loop or branch writes to",
+                    hint="return a copy (.clone())",
+                    location=atom.meta.get("location", ""),
+                )
+        return found, inside
 
     def alternatives(self, memory: Node) -> list[Node]:
         """The atoms that matter and that a region's result may be."""
@@ -84,15 +118,17 @@ class Choices:
     def possible(self, node: Node) -> set[Node]:
         """The atoms that `node` may be."""
         tensor = tensor_of(node)
+        if tensor in self._stand_ins:
+            return self.possible(self._stand_ins[tensor])
         memory = memory_of(tensor)
         slot = self._slot(memory)
-        if slot is None:
+        if slot is None or memory in self._stand_ins:
             return {tensor}
         found = self._possible.setdefault(slot, set())
         if tensor is memory:
             return found
         inside = self._inside[self._of_marker[slot[0]].begin]
-        if all(memory_of(a) in inside for a in found):
+        if all(self.home(a)[0] in inside for a in found):
             return {tensor}
         raise CaptureError(
             "a result is, or may be, a view of a tensor that is one or another by what happens at run time",

@@ -189,13 +189,13 @@ class _Outputs:
         table = [own] * (len(choices.atoms) + 1)
         unsaid: list[Node] = []
         for atom in alternatives:
-            home, number = memory_of(atom), choices.atoms[atom]
+            (home, inside), number = choices.home(atom), choices.atoms[atom]
             if shows_computed_place(atom):
                 unsaid.append(atom)
             elif home in self.placeholders:
-                table[number] = self._of_input(atom, home)
+                table[number] = self._of_input(atom, home, inside)
             elif home in choices.named:
-                table[number] = self._of_new(atom, home, bases)
+                table[number] = self._of_new(atom, home, bases, inside)
             else:  # several results may be this one
                 if atom not in self.identity_of:
                     self.identity_of[atom] = self._new_identity()
@@ -213,13 +213,16 @@ class _Outputs:
             choices.give_up(code, unsaid, f"a result is {_PLACE}")
         return OutputSource("choice", self.result(code).index, choices=tuple(table))
 
-    def _of_input(self, node: Node, memory: Node) -> OutputSource:
-        index = self.placeholders.index(memory)
-        return OutputSource("input", index) if tensor_of(node) is memory else self._shown(node, memory, "view", index)
+    def _of_input(self, node: Node, memory: Node, inside: Node | None = None) -> OutputSource:
+        """`node` as an input or a view of one; `inside` stands for that input where `node` is."""
+        index, base = self.placeholders.index(memory), inside or memory
+        return OutputSource("input", index) if tensor_of(node) is base else self._shown(node, base, "view", index)
 
-    def _of_new(self, node: Node, memory: Node, bases: dict[Node, OutputSource]) -> OutputSource:
-        base = bases[memory]
-        return base if tensor_of(node) is memory else self._shown(node, memory, "alias", base.index)
+    def _of_new(
+        self, node: Node, memory: Node, bases: dict[Node, OutputSource], inside: Node | None = None
+    ) -> OutputSource:
+        source, base = bases[memory], inside or memory
+        return source if tensor_of(node) is base else self._shown(node, base, "alias", source.index)
 
     def _shown(self, node: Node, memory: Node, kind: Any, index: int) -> OutputSource:
         """`node` as a view of the whole of `memory`."""
