@@ -231,31 +231,37 @@ class Choices:
         """Let `construct` hand over the code of its value number `slot` too."""
         begin, part, end = construct.begin, construct.part, construct.end
         assert end is not None
-        lists = [values for _, _, values in handed_over(construct)]
-        number = len(lists[0])
+        # To find one code may extend this construct by those of other values, so places are taken when they are filled.
+        first, *_, last = handed = [values[slot] for _, _, values in handed_over(construct)]
         if construct.kind == "if":
             assert part is not None
-            then = self._node(self._code(lists[0][slot], part), part)
-            otherwise = self._node(self._code(lists[1][slot], end), end)
+            then = self._node(self._code(handed[0], part), part)
+            otherwise = self._node(self._code(handed[1], end), end)
+            number = len(part.args[0])  # type: ignore[arg-type]
             self._append(part, 0, then, gives=False)
             self._append(end, 0, otherwise)
             self._append(end, 1, then, gives=False)
             self._codes[end, slot] = self._item(end, number)
             return
         loop = construct.kind == "loop"
-        self._append(begin, 1 if loop else 0, self._node(self._code(lists[0][slot], begin), begin))
-        self._codes[begin, slot] = self._item(begin, number + loop)
-        if not loop:
-            assert part is not None
-            self._append(part, 1, self._node(self._code(lists[1][slot], part), part))
+        initial = self._node(self._code(first, begin), begin)
+        number = len(begin.args[1 if loop else 0])  # type: ignore[arg-type]
+        self._append(begin, 1 if loop else 0, initial)
+        given = self._codes[begin, slot] = self._item(begin, number + loop)
+        if part is not None:
+            self._append(part, 1, given)
             self._codes[part, slot] = self._item(part, number)
-        # What is handed on may extend the construct by other slots: room for this one first.
-        self._append(end, 0, self._codes[begin, slot])
+        self._append(end, 0, given)
         self._codes[end, slot] = self._item(end, number)
-        following = self._node(self._code(lists[-1][slot], end), end)
-        values = list(end.args[0])  # type: ignore[arg-type]
-        values[number] = following
-        end.args = (values, *end.args[1:])
+        if part is not None:
+            self._put(part, 1, number, self._node(self._code(handed[1], part), part))
+        self._put(end, 0, number, self._node(self._code(last, end), end))
+
+    @staticmethod
+    def _put(marker: Node, place: int, number: int, value: Node) -> None:
+        values = list(marker.args[place])  # type: ignore[arg-type]
+        values[number] = value
+        marker.args = (*marker.args[:place], values, *marker.args[place + 1 :])
 
     def _append(self, marker: Node, place: int, value: Node, gives: bool = True) -> None:
         args = list(marker.args)
