@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -86,6 +86,7 @@ def variant_of(traced: Traced, request: Request, program: Program, tag: Any) -> 
             places[place] = len(captured)
             captured.append(_captured(source.tensor, needs_grad=False, fixed=True))
         inputs.append(count + places[place])
+    captured += [_captured(t, needs_grad=False, fixed=True) for t in traced.fixed if id(t) not in places]
     identities = 1 + max((c.identity for o in traced.outputs for c in (o, *o.choices)), default=-1)
     results = _Results(traced, inputs, program)
     result = _structure(traced.structure, [results.of(o) for o in traced.outputs], identities)
@@ -126,6 +127,7 @@ def callable_variant(
     grad: Any,
     tag: Any,
     effects: Effects | None = None,
+    fixed: Sequence[torch.Tensor] = (),
 ) -> Variant:
     """The variant that answers calls like this one by a Python function.
 
@@ -133,6 +135,7 @@ def callable_variant(
         ValueError: an argument that no variant can match.
     """
     state, captured = state_of(guards, needs_grad=True)
+    captured += [_captured(t, needs_grad=True, fixed=True) for t in fixed]
     if effects is not None:
         state += effects_state(effects)
     return Variant(

@@ -230,7 +230,11 @@ class CompiledFunction(Identity, Dispatcher):
             differentiable = gradients.Differentiable(traced, program, self.config, self._cache, entry.reasons.append)
             differentiable.prepare(_needed(traced, request))
             function = request.without_receiver(_or_eagerly(differentiable, request.fn))
-            self.add(calls.callable_variant(function, request, traced.guards, "required", entry, traced.effects))
+            self.add(
+                calls.callable_variant(
+                    function, request, traced.guards, "required", entry, traced.effects, traced.fixed
+                )
+            )
             return function
         variant = calls.variant_of(traced, request, program, entry)
         self.add(variant)
@@ -283,7 +287,7 @@ class CompiledFunction(Identity, Dispatcher):
         entry.parts = parts
         where = f" ({reason.location})" if reason.location else ""
         warn(f"jic runs a loop of {name_of(self.fn)} eagerly: {reason.why}{where}")
-        self.add(calls.callable_variant(function, request, [], "any", entry))
+        self.add(calls.callable_variant(function, request, parts.guards(), "any", entry))
         return function
 
     def _give_up(self, entry: Entry, request: calls.Request, error: Exception) -> Callable[..., Any]:

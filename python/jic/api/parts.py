@@ -13,6 +13,7 @@ from torch.utils import _pytree as pytree
 from ..errors import CaptureError
 from ..frontend import OutputSource, Traced
 from ..frontend.control.split import RETURNED, Split, split_at
+from ..frontend.guards import Guard, function_parts
 from ..frontend.structure import Structure
 from .dynamo import opaque
 
@@ -40,6 +41,11 @@ class Parts:
         self.used, self.touched = split.uses_after(), split.used_in_loop()
         self.compiled: list[CompiledFunction] = []
         self._after: dict[tuple[str, ...], tuple[CompiledFunction, Callable[..., Any], list[str]]] = {}
+
+    def guards(self) -> list[Guard]:
+        """Hold while the function is the one that was split; its parts have guards of their own."""
+        function = self.split.function
+        return [Guard("function", function, function_parts(function), {})]
 
     def prepare(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Compile what is before the loop, unless it gives what a compiled function would copy."""

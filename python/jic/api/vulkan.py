@@ -43,5 +43,5 @@ def prepare(owner: CompiledFunction, entry: Entry, request: calls.Request) -> Ca
         return result_of(traced, program.run(tensors), tensors, call_args, call_kwargs)
 
     function = request.without_receiver(run)
-    owner.add(calls.callable_variant(function, request, traced.guards, "any", entry, traced.effects))
+    owner.add(calls.callable_variant(function, request, traced.guards, "any", entry, traced.effects, traced.fixed))
     return function

@@ -19,7 +19,7 @@ import torch
 
 from ..errors import CaptureError
 from . import locations
-from .guards import items_of, keys_of, looked_up, object_parts
+from .guards import ABSENT, items_of, keys_of, looked_up, object_parts
 from .reads import Reads, is_plain_key
 
 _MAX_ATTRIBUTES = 1000  # of a plain object; larger ones are data rather than configuration
@@ -119,6 +119,8 @@ class Reach:
                 self._items(module, value)
                 for part, item in list(value.items()):
                     self.visit(item, prefix + part)
+            elif key in _CALL_HOOKS and type(value) in (dict, collections.OrderedDict):
+                self._dict(value, prefix + key)  # of which torch, the only reader, looks at items alone
             elif not key.startswith("_") or key in _CALL_HOOKS:
                 self.visit(value, prefix + key)
 
@@ -142,13 +144,11 @@ class Reach:
                 self._slot(value, slot, name)
 
     def _slot(self, owner: Any, slot: str, name: str) -> None:
-        try:
-            value = getattr(owner, slot)
-        except AttributeError:
-            return
+        value = getattr(owner, slot, ABSENT)
         if self.reads is not None and self.is_outer(owner):
             self.reads.attribute(owner, slot, value)
-        self.visit(value, f"{name}.{slot}")
+        if value is not ABSENT:
+            self.visit(value, f"{name}.{slot}")
 
     def _type_of(self, value: Any) -> None:
         if self.reads is not None and self.is_outer(value):

@@ -215,7 +215,8 @@ def check_of(guard: Guard, value: Any) -> tuple[str, Any]:
 def _as_outside_a_trace(guard: Guard) -> None:
     """A trace puts functions of its own and of torch.fx into torch's namespaces and `Module`; what is there otherwise counts."""
     for key, value in guard.values.items():
-        if isinstance(value, types.FunctionType) and value.__code__.co_filename.startswith(_TRACERS):
+        function = value.__func__ if isinstance(value, (classmethod, staticmethod)) else value
+        if isinstance(function, types.FunctionType) and function.__code__.co_filename.startswith(_TRACERS):
             guard.values[key] = guard.current(key)
 
 

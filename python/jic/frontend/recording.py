@@ -31,6 +31,7 @@ class Recorder(TorchFunctionMode):
 
     Attributes:
         lasting: ids of the trace's tensors that stand for arguments and captured tensors.
+        touched: captured tensors of which something was read, by id.
         unknown: captured tensors without a stand-in, by id. The trace must be repeated with stand-ins for them.
     """
 
@@ -38,6 +39,7 @@ class Recorder(TorchFunctionMode):
         super().__init__()
         self.outermost, self.stand_ins, self.grad_mode = outermost, stand_ins, grad_mode
         self.unknown: dict[int, torch.Tensor] = {}
+        self.touched: dict[int, torch.Tensor] = {}
         self.lasting: set[int] = set()
         self.interpreter = Interpreter(self.stand_in)
         self.context = self.interpreter.context
@@ -96,6 +98,7 @@ class Recorder(TorchFunctionMode):
         """The trace's tensor of a captured one."""
         if isinstance(value, FakeTensor):
             return value
+        self.touched[id(value)] = value
         if id(value) not in self.stand_ins:
             self.unknown[id(value)] = value
         return self.stand_ins.get(id(value), value)

@@ -113,7 +113,9 @@ def trace(
     pairs = [(m.input, m.result) for m in mutations]
     key = fingerprint_of(graph, [(o.kind, o.index, o.size, o.stride, o.offset) for o in outputs], pairs)
     traced = Traced(graph, inputs, outputs, geometry, call.structure, pairs, guards, key, reasons, call.effects)
-    return replace(traced, unrolled=call.unrolled)
+    fetched = {id(t) for t, guard, _ in tensors_of(guards) if guard.kind not in ("attribute", "call")}
+    fixed = [t for i, t in call.touched.items() if i not in fetched]
+    return replace(traced, unrolled=call.unrolled, fixed=fixed)
 
 
 def _check_sizes_kept(graph: GraphModule, mutations: list[Mutation]) -> None:
@@ -163,6 +165,7 @@ class _Call:
         self.captured = [tensor for tensor, _ in self.names.values()]
         self.reads = Reads()
         self.unknown: list[torch.Tensor] = []
+        self.touched: dict[int, torch.Tensor] = {}
         self.number_inputs = numbers
         self.positions = [i for i, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor) or i in numbers]
         self.result_leaves: list[Any] = []
@@ -234,6 +237,7 @@ class _Call:
             raise error
         finally:
             self.unknown = list(recorder.unknown.values())
+            self.touched = recorder.touched
             self.notes = recorder.interpreter.notes
             self.unrolled = [
                 Reason("loop", f"was unrolled, into {loop.calls} calls of torch: {loop.why}", loop.location)

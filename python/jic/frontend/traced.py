@@ -106,6 +106,7 @@ class Traced:
         reasons: remarks for `explain`.
         effects: what else the call does, given the whole of what `structure` describes; it returns the callable's result.
         unrolled: loops of which more than a few hundred calls came, as they were unrolled.
+        fixed: captured tensors of which something was read and that are found in no guard: what they are like matters.
     """
 
     graph_module: GraphModule
@@ -119,6 +120,7 @@ class Traced:
     reasons: list[Reason] = field(default_factory=list)
     effects: effects.Effects | None = None
     unrolled: list[Reason] = field(default_factory=list)
+    fixed: list[torch.Tensor] = field(default_factory=list)
 
     def let_go(self) -> None:
         """Forget the tensors that are fetched at each call: the user may replace them, and they may be large."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from . import _native as native
+from .tensor_layout import tensor_layout
 
 __all__ = ["DTYPES", "has_threads", "native", "type_code"]
 
@@ -56,3 +57,4 @@ def _initialize() -> bool:
 
 
 has_threads: bool = _initialize()
+native.set_tensor_layout(tensor_layout())

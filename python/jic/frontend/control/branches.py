@@ -8,10 +8,11 @@ from typing import Any
 
 import torch
 
-from .context import Context, Known, ops
+from .context import Context, ops
 from .errors import Again, Unsupported
 from .flow import NEXT, Flow, joined
 from .journal import UNDEFINED, Place
+from .region import Known
 from .scalar import Scalar, interval_of, is_number
 from .values import (
     Maybe,

@@ -22,6 +22,7 @@ from . import (
     replays,
     source,
     state_calls,
+    torch_functions,
     watch,
 )
 from .context import Context
@@ -35,17 +36,6 @@ if TYPE_CHECKING:
     from .interpreter import Interpreter
 
 _DEPTH = 200
-# Functions of torch's that are interpreted, because they change Python's attributes.
-_INTERPRETED = frozenset({torch.nn.Module.train, torch.nn.Module.eval})
-# Modules of torch's whose methods look at their own entries only.
-CONTAINERS = (
-    torch.nn.ModuleList,
-    torch.nn.ModuleDict,
-    torch.nn.ParameterList,
-    torch.nn.ParameterDict,
-    torch.nn.Sequential,
-)
-_MODULE_CALLS = frozenset({torch.nn.Module.__call__, torch.nn.Module._call_impl})
 _BOUND_IN_C = (types.BuiltinMethodType, types.MethodWrapperType)
 _LRU_CACHE = type(functools.lru_cache(lambda: None))
 
@@ -178,14 +168,16 @@ class Calls:
 
     def _function(self, function: types.FunctionType, args: list[Any], kwargs: dict[str, Any]) -> Any:
         if not self._is_interpreted(function):
-            if _is_shadowed(function):
+            if torch_functions.is_shadowed(function):
                 raise Unsupported(
                     f"{function.__name__} of torch is replaced by another function, which torch calls in its place when traced",
                     hint="call the function that is there now",
                 )
-            if function in _MODULE_CALLS and args and isinstance(args[0], torch.nn.Module):  # super().__call__(...)
+            if (
+                function in torch_functions.MODULE_CALLS and args and isinstance(args[0], torch.nn.Module)
+            ):  # super().__call__(...)
                 return module_hooks.call(self._whole, args[0], args[1:], kwargs, None)
-            if (decorated := _decorated(function)) is not None:  # as by torch.no_grad()
+            if (decorated := torch_functions.decorated(function)) is not None:  # as by torch.no_grad()
                 with decorated["ctx_factory"]():
                     return self.call(decorated["func"], args, kwargs, None)
             if (wrapped := checked.context_manager_of(function)) is not None:
@@ -195,8 +187,9 @@ class Calls:
                 return self._changing_method(bound, args[0], function.__name__, args[1:], kwargs)
             if args and isinstance(args[0], purity.CHANGEABLE) and not self.context.is_created(args[0]):
                 raise Unsupported(f"a method of a {type(args[0]).__name__} from outside is called", effect=True)
-            method = bool(args) and isinstance(args[0], torch.nn.Module)
-            if getattr(function, "__wrapped__", None) is None and not (method and not isinstance(args[0], CONTAINERS)):
+            of_module = bool(args) and isinstance(args[0], torch.nn.Module)
+            shallow = not of_module or isinstance(args[0], torch_functions.CONTAINERS)
+            if shallow and getattr(function, "__wrapped__", None) is None:
                 return self._native(function, args, kwargs)
             return self._unseen(function, args, kwargs)
         try:
@@ -230,7 +223,7 @@ class Calls:
     @staticmethod
     def _is_interpreted(function: types.FunctionType) -> bool:
         users = locations.is_users(function.__code__.co_filename)
-        return users or library.is_interpreted(function) or function in _INTERPRETED
+        return users or library.is_interpreted(function) or function in torch_functions.INTERPRETED
 
     def _left(self, function: types.FunctionType, args: list[Any], kwargs: dict[str, Any], why: str) -> Any:
         """The result of a function of the user's that Python runs, checked for effects."""
@@ -427,25 +420,6 @@ def _is_method_of(function: Any, args: list[Any]) -> bool:
     if not args or not isinstance(function, (types.MethodDescriptorType, types.WrapperDescriptorType)):
         return False
     return not isinstance(args[0], (torch.Tensor, Scalar)) and isinstance(args[0], function.__objclass__)
-
-
-def _is_shadowed(function: types.FunctionType) -> bool:
-    """Whether a function of torch's has lost its name to one of the user's: torch's overrides look it up by name."""
-    other = function.__globals__.get(function.__name__)
-    return (
-        str(function.__module__).startswith("torch.")
-        and isinstance(other, types.FunctionType)
-        and other is not function
-        and locations.is_users(other.__code__.co_filename)
-    )
-
-
-def _decorated(function: types.FunctionType) -> dict[str, Any] | None:
-    """What a context manager of torch's that is used as a decorator made `function` of."""
-    code = function.__code__
-    if code.co_name != "decorate_context" or {*code.co_freevars} != {"ctx_factory", "func"}:
-        return None
-    return {n: c.cell_contents for n, c in zip(code.co_freevars, function.__closure__ or (), strict=True)}
 
 
 def _set_item(owner: Any, index: Any, value: Any) -> None:

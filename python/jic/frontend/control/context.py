@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import contextvars
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch.fx import Node
 from torch.fx.experimental.proxy_tensor import get_proxy_mode
-from torch.utils.weak import WeakTensorKeyDictionary
 
 from ... import budget
 from ...errors import BudgetError
@@ -19,7 +17,9 @@ from .errors import Again, OverBudget, Unsupported
 from .identity import Identities
 from .journal import Journal, Place
 from .outer import Outer
+from .region import Known, Region, storage_of
 from .scalar import Scalar, to_bool
+from .tracker import Tracker
 from .unrolling import Unrolling
 from .values import Maybe, Poison, tensors_of
 
@@ -29,83 +29,11 @@ _CALLS_A_LOOK = 16  # calls between two looks at the clock
 _BAIL = "<bail>"
 
 
-def storage_of(tensor: torch.Tensor) -> int:
-    """Which memory `tensor` itself has, whatever stands for it in a region."""
-    with torch._C.DisableTorchFunction():
-        return tensor.untyped_storage()._cdata
-
-
-class _Tracker(WeakTensorKeyDictionary):
-    """torch's record of which node a tensor is, which can be taken back.
-
-    A tensor becomes another node when it is written to in place, or when an op has nothing to do and returns it.
-    """
-
-    def __init__(self, tracked: Any) -> None:
-        self._replaced: list[tuple[torch.Tensor, Any]] = []
-        super().__init__(dict(tracked))
-
-    def __setitem__(self, tensor: torch.Tensor, value: Any) -> None:
-        if tensor in self:
-            self._replaced.append((tensor, self[tensor]))
-        super().__setitem__(tensor, value)
-
-    def restore(self) -> None:
-        """Tensors that are nodes which were erased are again what they were before."""
-        while self._replaced and self[self._replaced[-1][0]].proxy.node._erased:
-            super().__setitem__(*self._replaced.pop())
-
-
 class _Names:
     """Variables that are none of the user's: flags and results of the interpreter's own."""
 
     def __init__(self) -> None:
         self.variables: dict[str, Any] = {}
-
-
-@dataclass(eq=False)
-class Known:
-    """What is known of a region before it is traced again, with what is around it: the tensors from outside it writes to."""
-
-    written: list[torch.Tensor] = field(default_factory=list)
-    inner: dict[int, Known] = field(default_factory=dict)
-
-    def add(self, tensor: torch.Tensor) -> None:
-        if all(t is not tensor for t in self.written):
-            self.written.append(tensor)
-
-
-@dataclass(eq=False)
-class Region:
-    """A region being traced.
-
-    Attributes:
-        known: what earlier tries found out about it.
-        written: tensors from outside that code in it writes to; they must be carried through.
-        versions: what stands for such a tensor inside, by id: (tensor, stand-in).
-        memory: of the tensors in `versions`.
-        carried: the memory of stand-ins of variables' values; changed: what of it is written to.
-        inner: regions in it that were opened so far.
-    """
-
-    what: str
-    serial: int
-    known: Known = field(default_factory=Known)
-    written: list[torch.Tensor] = field(default_factory=list)
-    versions: dict[int, tuple[torch.Tensor, torch.Tensor]] = field(default_factory=dict)
-    memory: set[int] = field(default_factory=set)
-    carried: set[int] = field(default_factory=set)
-    changed: set[int] = field(default_factory=set)
-    inner: int = 0
-
-    def replace(self, tensor: torch.Tensor, stand_in: torch.Tensor) -> None:
-        """`stand_in` is `tensor` inside."""
-        self.versions[id(tensor)] = tensor, stand_in
-        self.memory.add(storage_of(tensor))
-
-    def replace_nothing(self) -> None:
-        self.versions.clear()
-        self.memory.clear()
 
 
 class Context:
@@ -149,13 +77,13 @@ class Context:
         assert mode is not None
         return mode.tracer.graph
 
-    def _tracker(self) -> _Tracker:
+    def _tracker(self) -> Tracker:
         """Which node of the graph a tensor is."""
         mode = get_proxy_mode()
         assert mode is not None
         tracker = mode.tracer.tensor_tracker
-        if not isinstance(tracker, _Tracker):
-            tracker = mode.tracer.tensor_tracker = _Tracker(tracker)
+        if not isinstance(tracker, Tracker):
+            tracker = mode.tracer.tensor_tracker = Tracker(tracker)
         return tracker
 
     def mark(self) -> Node:

@@ -8,9 +8,10 @@ from typing import Any
 
 import torch
 
-from .context import Context, storage_of
+from .context import Context
 from .errors import Unsupported
 from .journal import UNDEFINED, Place
+from .region import storage_of
 from .templates import Built, Template, Templates, holds_trace
 from .values import Maybe, same_constant, tensors_of
 

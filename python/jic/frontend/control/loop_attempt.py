@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from .branches import select
-from .context import ops, storage_of
+from .context import ops
 from .errors import Again, Unsupported
 from .flow import NEXT, Flow
 from .journal import UNDEFINED, Place
 from .lists import Segment, buffer_specs
 from .loop_memory import LoopMemory
 from .loop_plan import Growth, Plan, Unstable
+from .region import storage_of
 from .scalar import LIMIT, Scalar, check_limit, constant, is_number, to_bool
 from .values import (
     Mismatch,

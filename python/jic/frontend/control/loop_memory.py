@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.fx import Node
 
-from .context import Context, Region, storage_of
+from .context import Context
 from .errors import Unsupported
 from .journal import Place
 from .loop_plan import Plan
+from .region import Region, storage_of
 from .rotation import are_apart, rotation_of
 from .scalar import Scalar
 from .values import tensors_of

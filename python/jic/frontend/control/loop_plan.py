@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 import torch
 
-from .context import Known
 from .errors import Unsupported
 from .journal import Place
+from .region import Known
 from .values import Spec
 
 

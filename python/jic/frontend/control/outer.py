@@ -213,10 +213,10 @@ class Outer:
 
     def attribute(self, owner: Any, name: str) -> Any:
         """An attribute that is stored in neither a dict nor the class."""
-        value = getattr(owner, name)
+        value = getattr(owner, name, ABSENT)  # a slot may be empty
         if self.has(owner) and not self._written("attr", owner, name):
             self.reads.attribute(owner, name, value)
-        return value
+        return getattr(owner, name) if value is ABSENT else value
 
     def partial(self, function: functools.partial[Any]) -> None:
         """The partial function is about to be called."""

@@ -14,7 +14,8 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch.fx import Node
 
-from .context import Context, storage_of
+from .context import Context
+from .region import storage_of
 
 
 def rotation_of(

@@ -3,12 +3,14 @@
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
 #include <nanobind/stl/unordered_map.h>
 #include <nanobind/stl/vector.h>
 
 #include <algorithm>
 #include <cstring>
 #include <stdexcept>
+#include <tuple>
 
 #include "dispatcher.h"
 #include "parallel.h"
@@ -191,6 +193,17 @@ NB_MODULE(_native, m) {
       },
       "tensor"_a, "parameter"_a, "is_grad_enabled"_a, "c10"_a.none(), "openmp"_a.none(),
       "Takes what is needed of torch; once, before anything else. Returns whether torch's threads were found.");
+
+  m.def(
+      "set_tensor_layout",
+      [](std::optional<std::tuple<size_t, size_t, size_t, size_t, size_t>> layout) {
+        TensorLayout set;
+        if (layout) std::tie(set.storage, set.begin, set.end, set.data, set.max_rank) = *layout;
+        if (set.begin > set.end || (set.end - set.begin) % 8 || set.end - set.begin > TensorLayout::kMost)
+          throw nb::value_error("a layout of too many bytes, or of parts of words");
+        torch_api.layout = set;
+      },
+      "layout"_a.none(), "Tells where torch keeps what a tensor is (see tensor_layout.TensorLayout). Holds for variants made afterwards.");
 
   auto program = nb::class_<Program>(m, "Program", nb::type_slots(program_slots), nb::is_weak_referenceable());
   program

@@ -61,6 +61,7 @@ bool TensorSpec::matches(const DLTensor &t) const {
   if (size_t(t.ndim) != shape.size() || t.dtype.code != dtype.code || t.dtype.bits != dtype.bits || t.dtype.lanes != 1 ||
       t.device.device_type != device.device_type || t.device.device_id != device.device_id)
     return false;
+  if (!t.data && bytes) return false;  // its memory was given back
   for (int d = 0; d < t.ndim; ++d)
     if (t.shape[d] != shape[d]) return false;
   if (t.strides && bytes)

@@ -1,8 +1,14 @@
 #include "state.h"
 
+#include <algorithm>
+#include <numeric>
 #include <string>
 
 namespace jic {
+
+namespace {
+constexpr uint64_t kNever = ~uint64_t(0);  // no version of a dict
+}
 
 bool Check::accepts(PyObject *value) {
   fetched = value;
@@ -66,6 +72,15 @@ Group::Group(PyObject *d, References &references) {
   unordered_ = kind_ == dict && PyODict_Check(container_) && detail_ == Py_True && !checks.empty();
 }
 
+PyObject **Group::place_of_attributes() const {
+  if (kind_ != object) return nullptr;
+  PyObject *attributes = PyTuple_GET_ITEM(detail_, 1);
+  if (attributes == Py_None || reinterpret_cast<PyObject *>(Py_TYPE(container_)) != PyTuple_GET_ITEM(detail_, 0)) return nullptr;
+  PyObject **place = _PyObject_GetDictPtr(container_);
+  if (PyErr_Occurred()) PyErr_Clear();
+  return place && *place == attributes ? place : nullptr;
+}
+
 bool Group::holds() {
   switch (kind_) {
     case dict: return detail_ == Py_True ? whole_dict_holds() : dict_holds();
@@ -99,7 +114,9 @@ bool Group::holds() {
       }
       return true;
     case call: {
-      PyObject *value = PyObject_CallNoArgs(container_);
+      // The commonest are functions of torch in C, at a few ns each.
+      bool direct = PyCFunction_CheckExact(container_) && PyCFunction_GET_FLAGS(container_) == METH_NOARGS;
+      PyObject *value = direct ? PyCFunction_GET_FUNCTION(container_)(PyCFunction_GET_SELF(container_), nullptr) : PyObject_CallNoArgs(container_);
       if (!value) {
         PyErr_Clear();
         return false;
@@ -177,58 +194,102 @@ bool Group::sequence_holds() {
   return holds;
 }
 
-State::State(PyObject *groups, size_t captured, References &references) {
+State::State(PyObject *groups, std::vector<PyObject *> captured, References &references) : fixed_(std::move(captured)), fetched_(fixed_) {
   if (!PyTuple_Check(groups)) throw SpecError("the state is a tuple of groups");
   groups_.reserve(size_t(PyTuple_GET_SIZE(groups)));
   for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(groups); ++i) groups_.emplace_back(PyTuple_GET_ITEM(groups, i), references);
   for (size_t i = 0; i < groups_.size(); ++i) {
     const Group &group = groups_[i];
     if (group.is_dict()) {
-      dicts_.push_back({DictVersion(group.container()), 0, i});
+      versions_.emplace_back(group.container());
+      all_tell_ = all_tell_ && versions_.back().now();
     } else if (group.is_type()) {
       types_.push_back({reinterpret_cast<PyTypeObject *>(group.container()), 0, i});
+    } else if (PyObject **place = group.place_of_attributes()) {
+      objects_.push_back({group.container(), Py_TYPE(group.container()), place, PyTuple_GET_ITEM(group.detail(), 1), i});
     } else {
-      others_.push_back(i);
+      (group.is_call() ? calls_ : others_).push_back(i);
     }
     quiet_ = quiet_ && group.is_quiet();
     for (const Check &check : group.checks)
       if (check.how == Check::tensor) {
-        if (check.number < 0 || size_t(check.number) >= captured) throw SpecError("a check names a captured tensor that does not exist");
+        if (check.number < 0 || size_t(check.number) >= fixed_.size()) throw SpecError("a check names a captured tensor that does not exist");
         tensors_.emplace_back(check.number, &check);
       }
   }
+  std::sort(objects_.begin(), objects_.end(), [](const Object &a, const Object &b) { return a.object < b.object; });
+  std::vector<size_t> of_dicts, order(versions_.size());
+  for (size_t i = 0; i < groups_.size(); ++i)
+    if (groups_[i].is_dict()) of_dicts.push_back(i);
+  std::iota(order.begin(), order.end(), size_t(0));
+  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return versions_[a].place() < versions_[b].place(); });
+  for (size_t k : order) {
+    groups_of_dicts_.emplace_back(of_dicts[k], dicts_.size());
+    dicts_.push_back({versions_[k].place(), kNever});
+  }
+  std::sort(groups_of_dicts_.begin(), groups_of_dicts_.end());
+}
+
+bool State::look(size_t i) {
+  Group &group = groups_[i];
+  // Before and after: a call of this function from Python code that `holds` runs may fetch meanwhile.
+  fetch_again_ = fetch_again_ || group.has_tensors;
+  bool holds = group.holds();
+  fetch_again_ = fetch_again_ || group.has_tensors;
+  return holds;
 }
 
 bool State::dicts_hold() {
-  for (Dict &dict : dicts_) {
-    uint64_t now = dict.version.now();
-    if (now == dict.seen && now) continue;
-    if (!groups_[dict.group].holds()) return false;
-    dict.seen = now;  // of before: what changed meanwhile is looked at next time
+  uint64_t all = DictVersion::of_all();
+  if (all && all == all_seen_) return true;
+  bool changed = false;
+  for (const Dict &dict : dicts_) changed |= *dict.version != dict.seen;
+  if (!changed) {
+    if (all_tell_) all_seen_ = all;
+    return true;
   }
+  for (auto [group, place] : groups_of_dicts_) {
+    uint64_t now = *dicts_[place].version;
+    if (now == dicts_[place].seen) continue;
+    if (!look(group)) return false;
+    dicts_[place].seen = now ? now : kNever;  // of before: what changed meanwhile is looked at next time
+  }
+  if (all_tell_) all_seen_ = all;
+  return true;
+}
+
+bool State::fetch() {
+  fetched_ = fixed_;
+  for (auto &[number, check] : tensors_) {
+    // A tensor that was found in two places when the call was traced is still one tensor.
+    if (fetched_[number] && fetched_[number] != check->fetched) return false;
+    fetched_[number] = check->fetched;
+  }
+  fetch_again_ = false;
   return true;
 }
 
 bool State::holds(PyObject **captured) {
+  for (size_t i : calls_)
+    if (!groups_[i].holds()) return false;
   if (!dicts_hold()) return false;
+  for (const Object &o : objects_)
+    if ((Py_TYPE(o.object) != o.type || *o.place != o.attributes) && !look(o.group)) return false;
   for (Type &type : types_) {
     uint64_t now = type_version(type.type);
     if (now == type.seen && now) continue;
-    if (!groups_[type.group].holds()) return false;
+    if (!look(type.group)) return false;
     type.seen = type_version(type.type);  // which a look-up gives to a type that has none
   }
   for (size_t i : others_)
-    if (!groups_[i].holds()) return false;
+    if (!look(i)) return false;
   if (!quiet_) {  // what ran meanwhile may have dropped a tensor
     if (!dicts_hold()) return false;
-    for (Group &group : groups_)
-      if (group.has_tensors && !group.is_dict() && !group.holds()) return false;
+    for (size_t i = 0; i < groups_.size(); ++i)
+      if (groups_[i].has_tensors && !groups_[i].is_dict() && !look(i)) return false;
   }
-  for (auto &[number, check] : tensors_) {
-    // A tensor that was found in two places when the call was traced is still one tensor.
-    if (captured[number] && captured[number] != check->fetched) return false;
-    captured[number] = check->fetched;
-  }
+  if (fetch_again_ && !fetch()) return false;
+  std::copy(fetched_.begin(), fetched_.end(), captured);
   return true;
 }
 

@@ -119,6 +119,7 @@ void torch_initialize(PyObject *tensor, PyObject *parameter, PyObject *is_grad_e
       api.impl_offset = find_impl(tensor, parameter);
       if (!api.impl_offset) api.impl_requires_grad = nullptr;
     }
+  api.layout = torch_api.layout;
   torch_api = api;
 }
 

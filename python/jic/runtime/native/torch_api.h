@@ -7,6 +7,12 @@
 
 namespace jic {
 
+// Where torch keeps what a tensor is: see jic.runtime.tensor_layout. `end` is 0 if that is not known.
+struct TensorLayout {
+  static constexpr size_t kMost = 256;  // of end - begin
+  size_t storage = 0, begin = 0, end = 0, data = 0, max_rank = 0;
+};
+
 struct TorchApi {
   const DLPackExchangeAPI *dlpack = nullptr;
   PyTypeObject *tensor = nullptr, *parameter = nullptr;
@@ -18,6 +24,7 @@ struct TorchApi {
   Py_ssize_t impl_offset = 0;                                // of the TensorImpl pointer in a tensor object
   PyObject *is_neg = nullptr, *is_conj = nullptr;
   PyObject *grad_enabled_callable = nullptr;
+  TensorLayout layout;
 };
 extern TorchApi torch_api;
 

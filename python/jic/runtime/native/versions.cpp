@@ -6,7 +6,7 @@ namespace jic {
 
 #if PY_VERSION_HEX < 0x030C0000
 
-DictVersion::DictVersion(PyObject *dict) : dict_(dict) {}
+DictVersion::DictVersion(PyObject *dict) : dict_(dict), stamp_(&reinterpret_cast<PyDictObject *>(dict)->ma_version_tag) {}
 DictVersion::~DictVersion() = default;
 
 #else
@@ -24,13 +24,21 @@ std::unordered_map<PyObject *, Watched> &watched() {
   return *map;
 }
 
-int on_change(PyDict_WatchEvent, PyObject *dict, PyObject *, PyObject *) {
+const uint64_t silent = 0;
+
+}  // namespace
+
+uint64_t DictVersion::changes_ = 1;
+
+int DictVersion::on_change(PyDict_WatchEvent, PyObject *dict, PyObject *, PyObject *) {
   auto found = watched().find(dict);
-  if (found != watched().end()) ++found->second.stamp;
+  if (found == watched().end()) return 0;
+  ++found->second.stamp;
+  ++changes_;
   return 0;
 }
 
-int watcher() {
+int DictVersion::watcher() {
   static int id = [] {
     int made = PyDict_AddWatcher(on_change);
     if (made < 0) PyErr_Clear();  // all are taken
@@ -38,10 +46,6 @@ int watcher() {
   }();
   return id;
 }
-
-const uint64_t silent = 0;
-
-}  // namespace
 
 DictVersion::DictVersion(PyObject *dict) : dict_(dict), stamp_(&silent) {
   if (watcher() < 0 || PyDict_Watch(watcher(), dict) < 0) {

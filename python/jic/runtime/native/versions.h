@@ -17,17 +17,24 @@ class DictVersion {
   DictVersion(DictVersion &&other) noexcept : dict_(other.dict_), stamp_(other.stamp_) { other.dict_ = nullptr; }
   DictVersion(const DictVersion &) = delete;
   ~DictVersion();
-  uint64_t now() const {
+  uint64_t now() const { return *stamp_; }
+  const uint64_t *place() const { return stamp_; }  // where `now()` reads
+
+  // Another number after each change of any dict that tells by a watcher; 0 if dicts tell by their versions.
 #if PY_VERSION_HEX < 0x030C0000
-    return reinterpret_cast<PyDictObject *>(dict_)->ma_version_tag;
+  static uint64_t of_all() { return 0; }
 #else
-    return *stamp_;
+  static uint64_t of_all() { return changes_; }
 #endif
-  }
 
  private:
   PyObject *dict_;
-  const uint64_t *stamp_ = nullptr;
+  const uint64_t *stamp_;
+#if PY_VERSION_HEX >= 0x030C0000
+  static uint64_t changes_;
+  static int on_change(PyDict_WatchEvent, PyObject *dict, PyObject *, PyObject *);
+  static int watcher();
+#endif
 };
 
 // Another number after each change of the type or of one of its bases; 0 if it does not tell. Valid after a look-up in the type.

@@ -1,0 +1,135 @@
+"""What a variant's result is built from: the Python side of native/result_plan.h."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+
+@dataclass(frozen=True)
+class Output:
+    """The program's output, a new tensor."""
+
+    index: int
+
+
+@dataclass(frozen=True)
+class WholeTensor:
+    """A tensor or number of the call itself: number `index` of them, arguments first, then captured ones."""
+
+    index: int
+
+
+@dataclass(frozen=True)
+class View:
+    """`as_strided` of an output or a tensor, `offset` elements after its own storage offset."""
+
+    base: Output | WholeTensor
+    size: tuple[int, ...]
+    stride: tuple[int, ...]
+    offset: int = 0
+
+
+@dataclass(frozen=True)
+class Container:
+    """A list, tuple or dict of the call itself: number `index` of those in its arguments, outer ones first."""
+
+    index: int
+
+
+@dataclass(frozen=True)
+class Once:
+    """`item`, built once for all that have this `number`."""
+
+    number: int
+    item: ResultSpec
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of `items`, by the number in the program's output `index`, a 0-d i64."""
+
+    index: int
+    items: tuple[ResultSpec, ...]
+
+
+@dataclass(frozen=True)
+class Constant:
+    """This object."""
+
+    value: Any
+
+
+@dataclass(frozen=True)
+class SequenceResult:
+    """A tuple or list."""
+
+    type: type
+    items: tuple[ResultSpec, ...]
+
+
+@dataclass(frozen=True)
+class MappingResult:
+    """A dict."""
+
+    items: tuple[tuple[Any, ResultSpec], ...]
+
+
+@dataclass(frozen=True)
+class Call:
+    """`function(*items)`: named tuples, dataclasses, anything that Python must build."""
+
+    function: Callable[..., Any]
+    items: tuple[ResultSpec, ...]
+
+
+ResultSpec = Output | WholeTensor | View | Container | Once | Choice | Constant | SequenceResult | MappingResult | Call
+
+
+@dataclass(frozen=True)
+class _Restride:
+    size: tuple[int, ...]
+    stride: tuple[int, ...]
+    offset: int
+
+    def __call__(self, base: torch.Tensor) -> torch.Tensor:
+        return base.as_strided(self.size, self.stride, base.storage_offset() + self.offset)
+
+
+def native_result(spec: ResultSpec) -> tuple[Any, ...]:
+    """The form that the native dispatcher reads."""
+    match spec:
+        case Output():
+            return "output", spec.index
+        case WholeTensor():
+            return "tensor", spec.index
+        case View():
+            return "call", _Restride(tuple(spec.size), tuple(spec.stride), spec.offset), (native_result(spec.base),)
+        case Container():
+            return "container", spec.index
+        case Once():
+            return "once", spec.number, native_result(spec.item)
+        case Choice():
+            return "choice", spec.index, tuple(native_result(i) for i in spec.items)
+        case Constant():
+            return "constant", spec.value
+        case SequenceResult():
+            if spec.type not in (tuple, list):
+                return "call", _Collect(spec.type), tuple(native_result(i) for i in spec.items)
+            return spec.type.__name__, tuple(native_result(i) for i in spec.items)
+        case MappingResult():
+            return "mapping", tuple((k, native_result(i)) for k, i in spec.items)
+        case Call():
+            return "call", spec.function, tuple(native_result(i) for i in spec.items)
+    raise TypeError(f"not a result spec: {spec!r}")
+
+
+@dataclass(frozen=True)
+class _Collect:
+    type: type
+
+    def __call__(self, *items: Any) -> Any:
+        return self.type(*items) if hasattr(self.type, "_fields") else self.type(items)
