@@ -104,7 +104,7 @@ class Workshop:
                 fewer = Program(program.arguments, program.body[:i] + program.body[i + 1 :], program.result)
                 lines = program.body[i].split("\n")
                 candidates = [fewer]
-                for k in range(1, len(lines)):
+                for k in (k for k in range(1, len(lines)) if "n += 1" not in lines[k]):  # or a while never ends
                     statement = "\n".join(lines[:k] + lines[k + 1 :])
                     candidates.append(
                         Program(

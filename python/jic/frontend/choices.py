@@ -80,7 +80,7 @@ class Choices:
                 for write in item.users:
                     if write.target is not aten.copy_.default or write.args[1] is not item:
                         continue
-                    outer, number = tensor_of(write.args[0]), item.args[1]  # type: ignore[arg-type]
+                    outer, number = tensor_of(write.args[0]), int(item.args[1])  # type: ignore[arg-type]
                     if construct.kind == "if":
                         lists = [values for _, _, values in handed_over(construct)]
                         yield from ((tensor_of(v[number]), outer) for v in lists[:2] if v[number] is not None)

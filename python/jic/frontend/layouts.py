@@ -39,8 +39,10 @@ def memory_order(size: Sequence[int], stride: Sequence[int]) -> list[int] | None
 
 
 def dense_like(size: Sequence[int], stride: Sequence[int]) -> tuple[int, ...]:
-    """The strides of a dense tensor whose dims lie in memory in the order of `stride`."""
-    order = sorted(range(len(size)), key=lambda d: -stride[d])
+    """The strides of a dense tensor whose dims lie in memory in the order of `stride`; expanded dims keep their places."""
+    moving = [d for d in range(len(size)) if stride[d] and size[d] != 1]
+    places = iter(sorted(moving, key=lambda d: -stride[d]))
+    order = [next(places) if d in moving else d for d in range(len(size))]
     steps = contiguous([size[d] for d in order])
     return tuple(steps[order.index(d)] for d in range(len(size)))
 
