@@ -107,10 +107,12 @@ READS = {
 @pytest.mark.parametrize("read", READS)
 def test_state_read_by_the_function(check: Check, read: str) -> None:
     change, back = READS[read]
+    gradients = torch.is_grad_enabled()
     try:
         check(f"import torch\ndef f(x):\n    return x * (2 + {read}) + 1\n", change, back, eager=True)
     finally:
         back()
+        torch.set_grad_enabled(gradients)  # the fixture runs without
 
 
 def test_autocast(check: Check) -> None:

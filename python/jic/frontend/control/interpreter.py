@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from .. import locations
-from . import library, lists, module_hooks, objects, purity, source
+from . import library, lists, module_hooks, objects, purity, source, torch_functions
 from .attributes import Attributes
 from .calls import Calls
 from .context import Context
@@ -234,7 +234,8 @@ class Interpreter(Calls):
         if layer is not None and args and isinstance(args[0], torch.Tensor):
             return self.call(layer, [module, *args], kwargs, caller)
         forward = self.attribute(module, "forward")
-        code = getattr(getattr(forward, "__func__", forward), "__code__", None)
+        function = getattr(forward, "__func__", forward)
+        code = getattr(function, "__code__", None)
         if type(module) is torch.nn.Sequential and code is _SEQUENTIAL:
             value = args[0]
             for child in self.iterate(self.attribute(module, "_modules").values()):
@@ -242,7 +243,8 @@ class Interpreter(Calls):
             return value
         if code is None:
             return self.call(forward, args, kwargs, caller)
-        if not locations.is_users(code.co_filename):
+        decorated = torch_functions.decorated(function) is not None  # as by torch.no_grad()
+        if not decorated and not locations.is_users(code.co_filename):
             self.context.outer.everything(module)
             return self._unseen(forward, args, kwargs)
         return self.call(forward, args, kwargs, caller)
