@@ -48,10 +48,13 @@ class IfToSelect(Pass):
     max_elements: int = 16384
 
     def apply(self, module: ir.Operation) -> None:
+        converted = False
         for op in control_flow(module, "if"):
             if self._is_cheap(op):
                 _convert(op)
-        erase_unused(module)
+                converted = True
+        if converted:
+            erase_unused(module)
 
     def _is_cheap(self, op: ir.Operation) -> bool:
         computed: list[ir.Value] = []

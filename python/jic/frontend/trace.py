@@ -7,6 +7,7 @@ other than through its arguments becomes an input of the graph. Only torch is ne
 from __future__ import annotations
 
 import contextlib
+import functools
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -57,6 +58,18 @@ class FunctionRaised(CaptureError):
     """The callable itself raised while it was traced: run it eagerly, and its own exception appears."""
 
 
+def _alone(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function`, run by one thread at a time: fake modes show in all threads."""
+
+    @functools.wraps(function)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        with ONE_AT_A_TIME:
+            return function(*args, **kwargs)
+
+    return run
+
+
+@_alone
 @fake_kernels.corrected()
 def trace(
     fn: Callable[..., Any],
@@ -88,8 +101,7 @@ def trace(
     call = _Call(fn, leaves, in_spec, numbers or {}, state)
     call.max_ops, call.on_effect = max_ops, on_effect
     try:
-        with ONE_AT_A_TIME:
-            graph, guards = _settled(call)
+        graph, guards = _settled(call)
     except CaptureError as error:
         error.notes = call.notes
         with contextlib.suppress(StateMoved):
@@ -126,6 +138,7 @@ def _check_sizes_kept(graph: GraphModule, mutations: list[Mutation]) -> None:
             raise CaptureError("an argument is resized", hint="give `out=` a tensor of the result's shape")
 
 
+@_alone
 @fake_kernels.corrected()
 def traced_of(graph: GraphModule, names: list[str]) -> Traced:
     """A graph that was derived from a captured one, with an argument for each placeholder, ready to be compiled.

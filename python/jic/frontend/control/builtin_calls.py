@@ -323,7 +323,7 @@ def _joined(cat: bool) -> Handler:
         if whole is None or kwargs:
             return function(lists.expanded(tensors), dim, **kwargs)
         if not cat:
-            return whole.movedim(0, dim) if dim != 0 else whole.clone()
+            return whole.movedim(0, dim).contiguous() if dim != 0 else whole.clone()
         if whole.dim() == 1:
             raise RuntimeError("zero-dimensional tensor (at position 0) cannot be concatenated")
         dim = dim + whole.dim() - 1 if dim < 0 else dim
