@@ -188,6 +188,15 @@ class Memory:
             lanes = self._lanes_of(position, ops.op("arith.index_cast", [at], index), index)
             mask = self._every_lane() if self.mask is None else self.mask
             ops.op("vector.scatter", [buffer, ops.index(0), lanes, mask, value], None)
+        elif self.mask is not None and _is_first_lane(self.mask):
+            # LLVM makes one scalar store of it too, but of the width that the value had before it was truncated.
+            first = ops.op(
+                "vector.extract",
+                [value],
+                ir.VectorType(value.type).element_type,
+                {"static_position": ir.DenseI64ArrayAttr.get([0])},
+            )
+            ops.op("memref.store", [first, buffer, at], None)
         elif self.mask is not None:
             ops.op("vector.maskedstore", [buffer, at, self.mask, value], None)
         else:
@@ -196,6 +205,15 @@ class Memory:
                 bytes_ = self.width * _bits(ir.MemRefType(buffer.type).element_type) // 8
                 attributes["alignment"] = ir.IntegerAttr.get(ops.element_type("i64"), bytes_)
             ops.op("vector.store", [value, buffer, at], None, attributes)
+
+
+def _is_first_lane(mask: ir.Value) -> bool:
+    """Whether `mask` is the constant of the first lane alone."""
+    owner = mask.owner
+    if isinstance(owner, ir.Block) or owner.name != "arith.constant":
+        return False
+    lanes = list(ir.DenseIntElementsAttr(owner.attributes["value"]))
+    return bool(lanes[0]) and not any(lanes[1:])
 
 
 def _bits(element: ir.Type) -> int:

@@ -133,6 +133,10 @@ def store(value: ir.Value, buffer: ir.Value, at: Index, used: int | None = None)
     lanes = value.type.shape[0]
     if used is None or used == lanes:
         ops.op("vector.store", [value, buffer, index(at)], None)
+    elif used == 1:  # a masked store of one lane that was truncated is stored too wide (see common/memory.py)
+        element, place = ir.VectorType(value.type).element_type, ir.DenseI64ArrayAttr.get([0])
+        first = ops.op("vector.extract", [value], element, {"static_position": place})
+        ops.op("memref.store", [first, buffer, index(at)], None)
     else:
         ops.op("vector.maskedstore", [buffer, index(at), first_lanes(lanes, used), value], None)
 
