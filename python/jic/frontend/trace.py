@@ -11,7 +11,7 @@ import functools
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch._subclasses.fake_tensor import (
@@ -50,6 +50,7 @@ from .strided import use_real_strides
 from .structure import Structure, containers_of, structure_of, tuple_of
 from .traced import InputSource, OutputSource, Reason, Traced
 
+_F = TypeVar("_F", bound=Callable[..., Any])
 _MODULE_CALL = torch.nn.Module.__call__
 ONE_AT_A_TIME = threading.RLock()  # held while a function is traced: torch's tracer patches torch for the whole process
 
@@ -58,7 +59,7 @@ class FunctionRaised(CaptureError):
     """The callable itself raised while it was traced: run it eagerly, and its own exception appears."""
 
 
-def _alone(function: Callable[..., Any]) -> Callable[..., Any]:
+def _alone(function: _F) -> _F:
     """`function`, run by one thread at a time: fake modes show in all threads."""
 
     @functools.wraps(function)
@@ -66,7 +67,7 @@ def _alone(function: Callable[..., Any]) -> Callable[..., Any]:
         with ONE_AT_A_TIME:
             return function(*args, **kwargs)
 
-    return run
+    return run  # type: ignore[return-value]
 
 
 @_alone
