@@ -13,7 +13,7 @@ A loop's atoms are other objects in each step; once carried into the next step, 
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -27,6 +27,23 @@ from .provenance import memory_of, tensor_of
 
 aten = torch.ops.aten
 _CPU = torch.device("cpu")
+
+
+# A step of the search that yields the steps it waits for: branches that follow one another would nest too deep as calls.
+Task = Generator["Task", Any, Any]
+
+
+def _finished(task: Task) -> Any:
+    """What `task` returns."""
+    waiting, result = [task], None
+    while waiting:
+        try:
+            waiting.append(waiting[-1].send(result))
+            result = None
+        except StopIteration as end:
+            waiting.pop()
+            result = end.value
+    return result
 
 
 def is_region_result(node: Node) -> bool:
@@ -187,7 +204,7 @@ class Choices:
 
     def code(self, memory: Node) -> Node:
         """A 0-d i64 value that is the number of the atom that `memory` is at run time, or 0."""
-        found = self._code(memory, self.graph.graph.output_node())
+        found = _finished(self._code(memory, self.graph.graph.output_node()))
         assert isinstance(found, Node)
         return found
 
@@ -202,7 +219,7 @@ class Choices:
             node = self.graph.graph.call_function(ops.bail.default, (found, why))
         node.meta = {"val": None, "location": atoms[0].meta.get("location", "")}
 
-    def _code(self, value: Node | None, at: Node) -> Any:
+    def _code(self, value: Node | None, at: Node) -> Task:
         """The code of `value`: an int where it is known, else a node that may be used before `at`."""
         possible = set() if value is None else self.possible(value)
         if not possible & self.atoms.keys():
@@ -212,7 +229,7 @@ class Choices:
         slot = self._slot(memory_of(value))  # type: ignore[arg-type]
         assert slot is not None
         if slot not in self._codes:
-            self._extend(self._of_marker[slot[0]], slot[1])
+            yield self._extend(self._of_marker[slot[0]], slot[1])
         code = self._codes[slot]
         return self._of_older(code, slot, at)
 
@@ -227,7 +244,7 @@ class Choices:
                 code = self._call(aten.mul.Tensor, (code, other), at, torch.int64)
         return code
 
-    def _extend(self, construct: regions.Construct, slot: int) -> None:
+    def _extend(self, construct: regions.Construct, slot: int) -> Task:
         """Let `construct` hand over the code of its value number `slot` too."""
         begin, part, end = construct.begin, construct.part, construct.end
         assert end is not None
@@ -235,8 +252,8 @@ class Choices:
         first, *_, last = handed = [values[slot] for _, _, values in handed_over(construct)]
         if construct.kind == "if":
             assert part is not None
-            then = self._node(self._code(handed[0], part), part)
-            otherwise = self._node(self._code(handed[1], end), end)
+            then = self._node((yield self._code(handed[0], part)), part)
+            otherwise = self._node((yield self._code(handed[1], end)), end)
             number = len(part.args[0])  # type: ignore[arg-type]
             self._append(part, 0, then, gives=False)
             self._append(end, 0, otherwise)
@@ -244,7 +261,7 @@ class Choices:
             self._codes[end, slot] = self._item(end, number)
             return
         loop = construct.kind == "loop"
-        initial = self._node(self._code(first, begin), begin)
+        initial = self._node((yield self._code(first, begin)), begin)
         number = len(begin.args[1 if loop else 0])  # type: ignore[arg-type]
         self._append(begin, 1 if loop else 0, initial)
         given = self._codes[begin, slot] = self._item(begin, number + loop)
@@ -254,8 +271,8 @@ class Choices:
         self._append(end, 0, given)
         self._codes[end, slot] = self._item(end, number)
         if part is not None:
-            self._put(part, 1, number, self._node(self._code(handed[1], part), part))
-        self._put(end, 0, number, self._node(self._code(last, end), end))
+            self._put(part, 1, number, self._node((yield self._code(handed[1], part)), part))
+        self._put(end, 0, number, self._node((yield self._code(last, end)), end))
 
     @staticmethod
     def _put(marker: Node, place: int, number: int, value: Node) -> None:

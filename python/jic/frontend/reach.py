@@ -31,6 +31,8 @@ _LEAVES = (
 _CALL_HOOKS = ("_backward_hooks", "_backward_pre_hooks", "_forward_hooks", "_forward_pre_hooks")
 # Objects of these modules are tools, not data.
 _NO_STATE = frozenset({"logging", "threading", "_thread", "weakref", "io", "_io", "concurrent", "asyncio"})
+# Names of what shows all of a module at once.
+_WHOLE = frozenset({"vars", "dir", "__dict__"})
 # What holds data that no guard sees.
 _OPAQUE = ("ndarray", "bytearray", "array", "memoryview")
 
@@ -198,6 +200,8 @@ class Reach:
                 continue
         self.visit(function.__defaults__, function.__name__)
         self.visit(function.__kwdefaults__, function.__name__)
+        self._items(function, function.__dict__)
+        self._all(function.__dict__.values(), function.__name__)
 
     def _library_function(self, function: types.FunctionType) -> None:
         """Of torch's and the standard library's functions: what they close over, and the functions they name, if replaced."""
@@ -216,12 +220,21 @@ class Reach:
     def _global(self, value: Any, name: str, names: set[str]) -> None:
         if not isinstance(value, types.ModuleType):
             self.visit(value, name)
-        elif not is_library(value.__name__):
-            for attribute in sorted(names & vars(value).keys()):
-                if self.reads is not None:
-                    self.reads.seen_item(vars(value), attribute)
-                if id(vars(value)[attribute]) not in self._seen:
-                    self._global(vars(value)[attribute], attribute, names - {name})
+            return
+        library, namespace = is_library(value.__name__), vars(value)
+        if library and (self.reads is None or value.__name__.partition(".")[0] not in sys.stdlib_module_names):
+            return
+        if self.reads is not None and not library and names & _WHOLE:
+            self.reads.items(namespace)
+        # Names that it does not have yet count too: `hasattr(module, "flag")`.
+        for attribute in sorted(names if not library else names & namespace.keys()):
+            if self.reads is not None:
+                self.reads.seen_item(namespace, attribute)
+            found = namespace.get(attribute)
+            if library and isinstance(found, (types.ModuleType, types.FunctionType, type)):
+                continue  # it has no state that the code could read, but that it is this one
+            if id(found) not in self._seen:
+                self._global(found, attribute, names - {name})
 
     def _items(self, owner: Any, fields: dict[str, Any]) -> None:
         if self.reads is not None and self.is_outer(owner):
@@ -245,11 +258,13 @@ def is_opaque(value: Any) -> bool:
 
 
 def global_names(code: types.CodeType) -> set[str]:
-    """The names of globals and attributes in `code` and the functions inside it."""
+    """The names of globals and attributes in `code` and the functions inside it, and those `getattr` may be given."""
     names = set(code.co_names)
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
             names |= global_names(constant)
+        elif isinstance(constant, str) and constant.isidentifier():
+            names.add(constant)
     return names
 
 

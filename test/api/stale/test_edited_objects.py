@@ -288,6 +288,31 @@ def test_state_in_generators_and_sourceless_code(check: Check) -> None:
     )
 
 
+def test_what_sourceless_code_asks_of_modules_and_functions(check: Check) -> None:
+    check(
+        """
+        import os, sys, types
+        os.environ.pop("JIC_TEST_SCALE", None)
+        settings = types.ModuleType("settings")
+        def noted(): pass
+        space = {"os": os, "sys": sys, "settings": settings, "noted": noted}
+        exec(
+            "def scale(): return float(os.environ.get('JIC_TEST_SCALE', '2'))\\n"
+            "def note(): return getattr(noted, 'note', 3.0)\\n"
+            "def flag(): return 5.0 if hasattr(settings, 'flag') else 1.0\\n"
+            "def paths(): return len(sys.path)", space)
+        def f(x):
+            return x * space["scale"]() + space["note"]() - space["flag"]() * space["paths"]()
+        """,
+        "os.environ['JIC_TEST_SCALE'] = '1.5'",
+        "noted.note = 7.0",
+        "settings.flag = False",
+        "sys.path.append('/nowhere')",
+        "sys.path.pop()",
+        "del noted.note; os.environ.pop('JIC_TEST_SCALE', None)",
+    )
+
+
 @pytest.mark.parametrize("code", ["match", "class", "star"])
 def test_statements_left_to_python(check: Check, code: str) -> None:
     bodies = {

@@ -6,7 +6,7 @@ once. Nothing here outlives the lowering of its kernel.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch_mlir import ir
@@ -55,6 +55,19 @@ class Region:
     def find(self, *ops: str) -> list[int]:
         """The nodes whose op is one of `ops`."""
         return [i for i, node in enumerate(self.nodes) if node.op in ops]
+
+    def part(self, output: int) -> tuple[Region, tuple[int, ...]]:
+        """What node `output` is computed from, as a region with this one output, and which arguments of this one it has."""
+        needed, open_ = {output}, [output]
+        while open_:
+            new = set(self.nodes[open_.pop()].operands) - needed
+            needed |= new
+            open_ += new
+        kept = sorted(needed)
+        number = {old: new for new, old in enumerate(kept)}
+        nodes = (replace(n, operands=tuple(number[o] for o in n.operands)) for n in map(self.nodes.__getitem__, kept))
+        arguments = tuple(n for n in kept if n < self.arguments)
+        return Region(self.kind, tuple(nodes), len(arguments), (number[output],)), arguments
 
 
 def parse(fused: ir.Operation) -> Region:

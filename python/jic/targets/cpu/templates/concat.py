@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ...common.index import Linear, identity, offset
 from ...common.region import Region
 from ..kernel import KernelModule, Launch, Lowered
@@ -23,7 +25,12 @@ def lower(region: Region, name: str, kernels: KernelModule, machine: Machine) ->
         if 0 in shape:
             continue
         place: Linear = offset(node.shape, shifted)
-        launches.append(
-            pointwise.emit(region, f"{name}.{k}", kernels, machine, shape, [(operand, index)], [place], results=[0])
+        # A kernel takes the arguments of its operand alone: all of them in each would be quadratic in their number.
+        part, arguments = region.part(operand)
+        roots = [(part.outputs[0], index)]
+        launch = pointwise.emit(
+            part, f"{name}.{k}", kernels, machine, shape, roots, [place], sizes=[pointwise.size(node.shape)]
         )
+        buffers = tuple(replace(b, index=arguments[b.index]) if b.kind == "argument" else b for b in launch.buffers)
+        launches.append(replace(launch, buffers=buffers))
     return Lowered(launches, status=bool(region.find("index_select", "gather")))

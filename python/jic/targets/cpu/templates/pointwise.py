@@ -48,9 +48,11 @@ def emit(
     stores: Sequence[Linear],
     results: Sequence[int] | None = None,
     shared: frozenset[int] = frozenset(),
+    sizes: Sequence[int] | None = None,
 ) -> Launch:
     """A kernel that walks `shape` and writes the value of root k at offset `stores[k]` of result `results[k]`.
 
+    `sizes` are the elements of the results, where they are more than the walk writes.
     `shared` are the buffers that may be the same memory (see `KernelModule.function`).
     """
     results = list(range(len(roots))) if results is None else results
@@ -59,6 +61,8 @@ def emit(
     axes = merge(shape, [*(p for _, p in found.loads), *stores], found.positional)
     width = vector_width(region, machine)
     buffers = buffer_types(region, status=found.indexed)
+    for k, elements in enumerate(sizes or ()):
+        buffers[region.arguments + k] = (elements, buffers[region.arguments + k][1])
     streaming = streams(stores, axes[-1], width, moved_bytes(region, ELEMENT_BYTES), machine)
 
     with kernels.function(name, buffers, shared=shared) as kernel:
