@@ -1,4 +1,5 @@
-"""PyTorch's fake kernels as a capture needs them: silent about errors that are the user's, and right about what ATen gives.
+"""PyTorch's fake kernels as a capture needs them: silent about errors that are the user's, and right about what ATen gives
+and takes (`accepted_dtypes.py`).
 
 An error that a fake kernel finds is logged by PyTorch as a page of traceback; eager then raises it, with its own message.
 And some fake kernels give other dtypes or shapes than the CPU's kernels do (`benchmarks/opinfo_metadata.py` looks for them).
@@ -15,6 +16,8 @@ from typing import Any
 import torch
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode, unset_fake_temporarily
 from torch.utils import _pytree as pytree
+
+from . import accepted_dtypes
 
 aten = torch.ops.aten
 _LOGGER = logging.getLogger("torch._subclasses.fake_tensor")
@@ -78,7 +81,10 @@ def _is_wanted(record: logging.LogRecord) -> bool:
 
 def _corrected_dispatch(self: FakeTensorMode, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
     result = _dispatch(self, func, types, args, kwargs)
-    if not getattr(_active, "depth", 0) or not args or not _may_be_wrong(func, args):
+    if not getattr(_active, "depth", 0) or not args:
+        return result
+    accepted_dtypes.check(func, args, kwargs or {}, result)
+    if not _may_be_wrong(func, args):
         return result
     return _as_real(self, func, args, kwargs or {}, result)
 
@@ -95,12 +101,8 @@ def _may_be_wrong(func: Any, args: Any) -> bool:
 
 def _as_real(mode: FakeTensorMode, func: Any, args: Any, kwargs: Any, result: Any) -> Any:
     """Fake tensors like those that the real kernel gives for zeros."""
-
-    def zeros(fake: FakeTensor) -> torch.Tensor:
-        return torch.empty_strided(fake.shape, fake.stride(), dtype=fake.dtype).zero_()
-
     with unset_fake_temporarily():
-        args, kwargs = pytree.tree_map_only(FakeTensor, zeros, (args, kwargs))
+        args, kwargs = pytree.tree_map_only(FakeTensor, accepted_dtypes.zeros_like, (args, kwargs))
         real = func(*args, **kwargs)  # what it raises, eager raises
     many = isinstance(real, (tuple, list))
     pairs = list(zip(real, result, strict=True)) if many else [(real, result)]

@@ -68,13 +68,9 @@ class Split:
     def after(self, bound: Sequence[str], numbers: Iterable[str] = ()) -> types.FunctionType:
         """Takes the variables `bound`, which are all that are, as keyword arguments; `numbers` among them are 0-d tensors."""
         rest = copy.deepcopy(self.node.body[self.at + 1 :])
-        missing = (_stored(self.node.body) | set(_parameters(self.node))) - {*bound, self.receiver}
         prologue: list[ast.stmt] = [
             ast.Assign([ast.Name(n, ast.Store())], _call_method(ast.Name(n, ast.Load()), "item")) for n in numbers
         ]
-        if missing:  # they stay local, and unbound
-            never = [ast.Assign([ast.Name(n, ast.Store())], ast.Constant(None)) for n in sorted(missing)]
-            prologue.append(ast.If(ast.Constant(False), never, []))
         return self._made(self._keywords(bound), [*prologue, *rest] or [ast.Pass()])
 
     def uses_after(self) -> set[str]:
@@ -99,6 +95,10 @@ class Split:
                 a.annotation = None
         args.defaults = [ast.Constant(None)] * len(args.defaults)
         args.kw_defaults = [d and ast.Constant(None) for d in args.kw_defaults]
+        missing = (_stored(self.node.body) | set(_parameters(self.node.args))) - _stored(body) - set(_parameters(args))
+        if missing:  # they stay local, and unbound
+            never = [ast.Assign([ast.Name(n, ast.Store())], ast.Constant(None)) for n in sorted(missing)]
+            body = [ast.If(ast.Constant(False), never, []), *body]
         node = _function(old.__name__, args, body)
         first = self.node.body[0]
         for inner in ast.walk(node):
@@ -146,7 +146,7 @@ def split_at(function: types.FunctionType, line: int, receiver: bool = False) ->
             return None
         if isinstance(inner, ast.Attribute) and _is_mangled(inner.attr):
             return None
-    parameters = _parameters(node)
+    parameters = _parameters(node.args)
     before, loop = node.body[:at], [node.body[at]]
     bound = set(parameters) | _surely_stored(before)
     used = (_loaded(node.body[at:]) | _stored(loop)) & (_stored(node.body) | set(parameters))
@@ -184,8 +184,7 @@ def _has_work(statements: list[ast.stmt]) -> bool:
     return any(isinstance(n, (ast.Call, ast.BinOp)) for s in statements for n in ast.walk(s))
 
 
-def _parameters(node: ast.FunctionDef) -> list[str]:
-    a = node.args
+def _parameters(a: ast.arguments) -> list[str]:
     return [x.arg for x in (*a.posonlyargs, *a.args, *a.kwonlyargs, a.vararg, a.kwarg) if x is not None]
 
 
