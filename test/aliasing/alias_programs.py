@@ -233,6 +233,19 @@ CONTAINERS = (
     "{t}.unbind(0)",
     "{t}.chunk(2)",
 )
+# What a block does to a container that was there before, and other names for one.
+ALTERATIONS = (
+    "{l}[0] = {t}",
+    "{l}[0] = {t} * 2",
+    "{l}[-1] = {l}[-1] + 1",
+    "{l}.append({t} * 2)",
+    "{l}.insert(0, {t})",
+    "{l}.reverse()",
+    "{l}.extend({m})",
+    "{l}['k'] = {t} - 1",
+    "{l} += [{t}]",
+)
+NAMINGS = ("{l} = {m}", "{l} = [{t}, {u}]", "{l} = [{t}]", "{l} = {m}; {t} = {l}[0]", "{l} = [{m}, {t}]")
 CONDITIONS = (
     "{t}.sum() > 0",
     "c > 0",
@@ -360,7 +373,14 @@ class _Generator:
         container = lambda v: isinstance(v, (list, dict, tuple)) and not isinstance(v, torch.Size)  # noqa: E731
         number = lambda v: isinstance(v, (bool, int, torch.Size))  # noqa: E731
         names = {}
-        for key, wanted in (("t", tensor), ("u", tensor), ("w", tensor), ("l", container), ("n", number)):
+        for key, wanted in (
+            ("t", tensor),
+            ("u", tensor),
+            ("w", tensor),
+            ("l", container),
+            ("m", container),
+            ("n", number),
+        ):
             if "{" + key + "}" in template:
                 names[key] = self.of(wanted)
                 if names[key] is None:
@@ -388,8 +408,9 @@ class _Generator:
                 "if",
                 "for",
                 "while",
+                "pick",
             ),
-            (30, 14, 26, 3, 2, 4, 3, 6, 3, 4, 7, 5, 1) if depth else (30, 14, 26, 2, 1, 2, 2, 5, 3, 6, 0, 0, 0),
+            (30, 14, 26, 3, 2, 4, 3, 6, 5, 4, 7, 5, 1, 3) if depth else (30, 14, 26, 2, 1, 2, 2, 5, 5, 6, 0, 0, 0, 0),
         )[0]
         pools = {"view": VIEWS, "new": NEW, "strided": STRIDED, "value": VALUES, "container": CONTAINERS}
         if kind in pools:
@@ -398,7 +419,11 @@ class _Generator:
         if kind in ("write", "overlap", "metadata"):
             return self.filled(draw.choice({"write": WRITES, "overlap": OVERLAPS, "metadata": METADATA}[kind]))
         if kind == "append":
-            return self.filled("{l}.append({t})")
+            return self.filled(draw.choice(("{l}.append({t})", *ALTERATIONS)))
+        if kind == "pick":
+            name, condition = self.new_name(), self.filled(draw.choice(CONDITIONS))
+            then, other = (self.filled(draw.choice(("{l}", "{l}", "[{t}]", "[{t}, {l}]"))) for _ in range(2))
+            return condition and then and other and f"if {condition}:\n    {name} = {then}\nelse:\n    {name} = {other}"
         if kind == "rebind":
             return self.filled(draw.choice(("{t} = {u}", "{t}, {u} = {u}, {t}", "{t} = {u}[0]")))
         return self.block(kind, depth)
@@ -426,6 +451,8 @@ class _Generator:
     def inner(self, depth: int) -> str | None:
         """A statement of a block: most assign or write to what was there before."""
         draw = self.draw
+        if draw.random() < 0.15:
+            return self.filled(draw.choice((*ALTERATIONS, *NAMINGS, *NAMINGS)))
         roll = draw.random()
         if roll < 0.35:
             expression = self.filled(draw.choice((*NEW[:10], *VIEWS[:8])))

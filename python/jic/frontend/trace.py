@@ -234,7 +234,7 @@ class _Call:
             with fx_traceback.preserve_node_meta(), recorder, self.grad_mode.seen(list(tensors)):
                 result = self._call(recorder.interpreter, args, kwargs)
             self.structure, result_leaves = structure_of(
-                result, containers, recorder.context.is_created, lambda: outside_containers(self.fn)
+                result, containers, recorder.context.is_its_own, lambda: outside_containers(self.fn)
             )
             self.numbers = {i for i, leaf in enumerate(result_leaves) if isinstance(leaf, Scalar)}
             result_leaves = [leaf.tensor if isinstance(leaf, Scalar) else leaf for leaf in result_leaves]

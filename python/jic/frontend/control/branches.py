@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from . import containers
 from .context import Context, ops
 from .errors import Again, Unsupported
 from .flow import NEXT, Flow, joined
@@ -103,6 +104,7 @@ class _Attempt:
         self.mark, self.journal = context.mark(), context.journal.mark
         self.depth = len(context.regions)
         self.found = Unsettled()
+        self.soles: set[int] = set()
 
     def abandon(self) -> None:
         context = self.context
@@ -157,6 +159,9 @@ class _Attempt:
             self.unsettled.numbers = kept | self.found.numbers
         return joined(flow_1, flow_2, flow_2.code if keeps_flow else code.whole)
 
+    def _was_there(self, container: Any) -> bool:
+        return not self.context.is_created(container, self.region.serial)
+
     def _give(self, join: _Join, value: Any) -> None:
         """A place its value after the branches."""
         assert join.place is not None
@@ -187,7 +192,7 @@ class _Attempt:
         kept, other = (b, a) if first_leaves else (a, b)
         if isinstance(kept, Poison) or kept is other or same(kept, other):
             return _Join(place, kept)
-        spec = spec_of(kept)
+        spec = spec_of(kept, self._was_there)
         check_tensor_leaves(spec)
         filling = other if conforms(spec, other) else UNDEFINED  # a buffer that is there already costs nothing
         return _Join(place, kept, [_Pair(spec, *((filling, kept) if first_leaves else (kept, filling)), seen=(kept,))])
@@ -206,7 +211,7 @@ class _Attempt:
                     raise
                 error.location = self.context.location()
                 self.found.errors[place] = error
-        spec = spec_of(a)
+        spec = spec_of(a, self._was_there)
         check_tensor_leaves(spec)
         return _Join(place, a, [_Pair(spec, a, UNDEFINED)])
 
@@ -225,6 +230,7 @@ class _Attempt:
     def _rebuilt(self, pair: _Pair, values: Iterator[torch.Tensor]) -> Any:
         value = rebuild(pair.spec, values)
         self._note_origins(value, pair)
+        containers.judge(self.context, value, pair.seen, self.soles, self.region.what)
         if isinstance(value, Scalar) and value.kind is int:
             bounds = [interval_of(v) for v in pair.seen if v is not UNDEFINED]
             value.interval = (min(low for low, _ in bounds), max(high for _, high in bounds))
@@ -240,6 +246,9 @@ class _Attempt:
         mark = context.journal.mark
         flow = body()
         changed = {place: place.read() for place in context.changes(mark, self.region)}
+        self.soles |= containers.soles(
+            context, (v for p, value in changed.items() for v in containers.held(p.kind, value))
+        )
         context.journal.undo(mark)
         self.region.replace_nothing()
         return flow, changed, copies
@@ -251,7 +260,7 @@ class _Attempt:
 
     def _unify(self, place: Place, a: Any, b: Any, guarded: bool) -> Spec:
         try:
-            spec = unify(a, b, guarded)
+            spec = unify(a, b, guarded, self._was_there)
         except Mismatch as error:
             raise Unsupported(
                 f"the branches of {self.region.what} leave different values in {place.text}: {error}",

@@ -328,7 +328,7 @@ class Calls:
             self.context.outer.whole(owner)
         self.changes(owner)
         if type(owner) is list and lists.has_segment(owner):
-            owner[:] = lists.expanded(owner)
+            owner[:] = lists.expanded(owner, kept=True)
         found = function(*map(self._given, args), **kwargs)
         if not self.context.is_created(owner):
             self.context.journal.repeat(function, tuple(args), kwargs, False)

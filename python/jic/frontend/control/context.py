@@ -197,6 +197,23 @@ class Context:
                 effect=True,
             )
 
+    def doubt(self, container: Any, why: Unsupported) -> None:
+        """Note that `container` stands for one that something else may refer to: it may only be read."""
+        self.journal.doubtful[id(container)] = container, why
+
+    def is_doubtful(self, container: Any) -> bool:
+        return id(container) in self.journal.doubtful
+
+    def check_identity(self, value: Any) -> None:
+        """It matters which object `value` is, here. Raises Unsupported where that is not known."""
+        if (found := self.journal.doubtful.get(id(value))) is not None:
+            raise found[1]
+
+    def is_its_own(self, container: Any) -> bool:
+        """Whether the call made `container`, which it returns. Raises Unsupported where it may be another one."""
+        self.check_identity(container)
+        return self.is_created(container)
+
     def is_uncertain(self, value: Any) -> bool:
         return id(value) in self._uncertain
 

@@ -193,6 +193,9 @@ class Expressions:
         if isinstance(op, (ast.Is, ast.IsNot)):
             if isinstance(left, Scalar) and is_number(right) or isinstance(right, Scalar) and is_number(left):
                 raise Unsupported("`is` compares a number that is only known at run time", hint="use ==")
+            if left is not None and right is not None:
+                self.context.check_identity(left)
+                self.context.check_identity(right)
             self.context.outer.identity(left if right is not None else None)
             self.context.outer.identity(right if left is not None else None)
         left, right = plain(left), plain(right)

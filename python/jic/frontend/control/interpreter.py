@@ -118,7 +118,7 @@ class Interpreter(Calls):
             return made[id(value)]
         if type(value) in (list, tuple, Rows):
             made[id(value)] = value  # where it holds itself
-            items = [self.escaping(v, made, ends) for v in lists.expanded(value, apart=ends)]
+            items = [self.escaping(v, made, ends) for v in lists.expanded(value, apart=ends, kept=True)]
             unchanged = len(items) == len(value) and all(a is b for a, b in zip(items, value, strict=False))
             if not unchanged or type(value) is Rows:
                 made[id(value)] = tuple(items) if isinstance(value, tuple) else items

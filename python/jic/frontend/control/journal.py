@@ -198,6 +198,8 @@ class Journal:
     operations: list[Operation] = field(default_factory=list)
     was_read: set[Place] = field(default_factory=set)  # containers that were read after they were changed
     overwritten: set[tuple[int, Any]] = field(default_factory=set)  # ids of dicts and their keys
+    # Containers that may only be read (see containers.py), by id, and why.
+    doubtful: dict[int, tuple[Any, Exception]] = field(default_factory=dict)
     _written: collections.Counter[Place] = field(default_factory=collections.Counter)
 
     def write(self, place: Place, value: Any) -> None:
@@ -206,6 +208,8 @@ class Journal:
 
     def note(self, place: Place) -> None:
         """`place` is about to be changed by somebody else."""
+        if (found := self.doubtful.get(id(place.owner))) is not None:
+            raise found[1]
         self.entries.append((place, place.read()))
         self._written[place] += 1
         if place.kind == "global":

@@ -29,6 +29,7 @@ class Segment:
     buffers: tuple[tuple[torch.Tensor, ...], ...]
     count: int | Scalar
     slice_row: Callable[[torch.Tensor, Any], torch.Tensor]
+    handed: Callable[[Spec, Any], Any]  # an item as code that reads it gets it
     on_read: Callable[[], None] | None = None
 
     @property
@@ -47,16 +48,18 @@ class Segment:
         row = number if kinds == 1 else number // kinds
         which = 0 if kinds == 1 else number % kinds
         rows = [self.slice_row(b, row) for b in self.buffers[which]]
-        return rebuild(self.items[which], iter(rows))
+        return self.handed(self.items[which], rebuild(self.items[which], iter(rows)))
 
-    def expand(self) -> list[Any]:
+    def expand(self, kept: bool = False) -> list[Any]:
+        """All items; with `kept` they stand for the segment from now on."""
         if self.on_read is not None:
             self.on_read()
         if isinstance(self.count, Scalar):
             raise Unsupported("a list that the loop still appends to is used as a whole")
         columns = [[b.unbind(0) for b in buffers] for buffers in self.buffers]
+        handed = (lambda spec, item: item) if kept else self.handed
         return [
-            rebuild(spec, iter([rows[i] for rows in columns[j]]))
+            handed(spec, rebuild(spec, iter([rows[i] for rows in columns[j]])))
             for i in range(self.count)
             for j, spec in enumerate(self.items)
         ]
@@ -107,12 +110,15 @@ def length(values: list[Any]) -> Any:
     return total
 
 
-def expanded(values: list[Any] | tuple[Any, ...], apart: bool = False) -> list[Any]:
-    """The items; those of segments are rows of one tensor, or with `apart` tensors of their own."""
+def expanded(values: list[Any] | tuple[Any, ...], apart: bool = False, kept: bool = False) -> list[Any]:
+    """The items; those of segments are rows of one tensor, or with `apart` tensors of their own.
+
+    With `kept` they take the place of `values`.
+    """
     found: list[Any] = []
     for value in values:
         if isinstance(value, Segment):
-            items = value.expand()
+            items = value.expand(kept)
             found.extend(pytree.tree_map_only(torch.Tensor, torch.clone, items) if apart else items)
         else:
             found.append(value)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from . import containers
 from .branches import select
 from .context import ops
 from .errors import Again, Unsupported
@@ -59,6 +60,8 @@ class Attempt(LoopMemory):
         self.always = False
         self.tested: set[Place] = set()  # places that the test changes
         self.now: dict[Place, Any] = {}  # of ints that grow by a constant
+        self.after: dict[Place, Any] = {}  # values of carried places after a step
+        self.soles: set[int] = set()  # see containers.py
         if plan.exits:  # their last step may be cut short
             plan.carried |= {place: Spec("number", int) for place in plan.steps}
             plan.steps.clear()
@@ -170,6 +173,7 @@ class Attempt(LoopMemory):
                 value = self.before[place] = promoted(value, plan.starts[place])
             found += leaves(spec, value, filler)
         self.initial = list(found)
+        self._find_soles(self.before)
         for place in plan.steps:
             self.before[place] = place.read()
         for place, growth in plan.lists.items():
@@ -204,7 +208,9 @@ class Attempt(LoopMemory):
             region.carried |= self.carried_memory[place]
             self.entered[place] = tensors
             undefined = self.before[place] is UNDEFINED and spec.kind != "maybe" and not again
-            context.journal.write(place, UNDEFINED if undefined else rebuild(spec, iter(tensors), _CARRIED))
+            value = UNDEFINED if undefined else rebuild(spec, iter(tensors), _CARRIED)
+            self._judge(place, value, [self.before[place]])
+            context.journal.write(place, value)
         for place, step in plan.steps.items():
             self.now[place] = self.before[place] + number * step
             context.journal.write(place, self.now[place])
@@ -214,11 +220,50 @@ class Attempt(LoopMemory):
         for tensor in plan.written:
             region.replace(tensor, next(values))
 
+    def _find_soles(self, values: dict[Place, Any]) -> None:
+        self.soles |= containers.soles(
+            self.context, (v for p, value in values.items() for v in containers.held(p.kind, value))
+        )
+
+    def _judge(self, place: Place, made: Any, alternatives: list[Any]) -> None:
+        """Note whether the containers in the value `made` of a carried place are as good as eager's."""
+        spec, what = self.plan.carried[place], self.loop.what
+        for inner, item, *others in zip(
+            spec.items if place.kind in ("list", "dict") else (spec,),
+            containers.held(place.kind, made),
+            *(containers.held(place.kind, a) for a in alternatives),
+            strict=False,
+        ):
+            if place in self.plan.shared:
+                containers.doubt_all(self.context, inner, item, what)
+            else:
+                containers.judge(self.context, item, others, self.soles, what)
+
+    def _was_there(self, container: Any) -> bool:
+        return not self.context.is_created(container, self.region.serial)
+
+    def _handed(self, spec: Spec, item: Any) -> Any:
+        """An item of a list that a loop appends to, as code that reads it gets it: made anew each time."""
+        return containers.doubt_all(self.context, spec, item, self.loop.what)
+
+    def _see_shared(self) -> None:
+        """After a step: learn which carried values hold containers to which something else refers."""
+        plan = self.plan
+        self.after = {place: place.read() for place in plan.carried}
+        self._find_soles(self.after)
+        for place, spec in plan.carried.items():
+            parts = spec.items if place.kind in ("list", "dict") else (spec,)
+            made = zip(parts, containers.held(place.kind, self.after[place]), strict=False)
+            rebuilt = [p for inner, value in made for p in containers.rebuilt_parts(inner, value)]
+            if place not in plan.shared and any(id(p) not in self.soles for p in rebuilt):
+                plan.shared.add(place)
+                self.learned = True
+
     def _enter_list(self, place: Place, growth: Growth, values: Any, number: Scalar) -> None:
         buffers = tuple(tuple(next(values) for _ in buffer_specs(spec)) for spec in growth.items)
         before = self.before[place]
         extra = len(before) if growth.whole else 0
-        segment = Segment(growth.items, buffers, number + extra, self.context.row)
+        segment = Segment(growth.items, buffers, number + extra, self.context.row, self._handed)
         if not growth.whole:
             segment.on_read = lambda: self._read_list(place, growth)
         self.segments[place] = segment
@@ -262,6 +307,8 @@ class Attempt(LoopMemory):
                 plan.not_steps.add(place)
                 plan.carried[place] = Spec("number", int)
                 self.learned = True
+        if not at_test and not self.learned:
+            self._see_shared()
         if self.learned:
             raise Again
         found: list[Any] = []
@@ -298,7 +345,7 @@ class Attempt(LoopMemory):
         try:
             known = plan.carried.get(place)
             guarded = guarded and not str(place.key).startswith("<") and place not in self.tested
-            spec = unify(before, after, guarded)
+            spec = unify(before, after, guarded, self._was_there)
             if known is not None and spec == known:
                 raise Mismatch("its type changes from step to step")
         except Mismatch as error:
@@ -335,7 +382,7 @@ class Attempt(LoopMemory):
         items = after[len(before) :]
         specs = []
         for item in items:
-            spec = spec_of(item)
+            spec = spec_of(item, self._was_there)
             if any(s.kind == "maybe" for s in _all(spec)):
                 raise Unsupported("a value that may be undefined is appended to a list")
             specs.append(_numbers_dynamic(spec, item))
@@ -344,7 +391,7 @@ class Attempt(LoopMemory):
 
     def _unified(self, place: Place, before: Any, after: Any) -> Spec:
         try:
-            spec = unify(before, after)
+            spec = unify(before, after, was_there=self._was_there)
         except Mismatch as error:
             raise Unstable(f"{place.text} has another type after a step of {self.loop.what}: {error}") from None
         return spec
@@ -361,7 +408,10 @@ class Attempt(LoopMemory):
         if len(new) != len(growth.items):
             raise Unsupported(f"{self.loop.what} appends to a list a number of times that differs from step to step")
         row = number + (len(before) if growth.whole else 0)
+        alone = containers.soles(self.context, new)
         for spec, item, buffers in zip(growth.items, new, segment.buffers, strict=True):
+            if any(id(p) not in alone for p in containers.rebuilt_parts(spec, item)):
+                raise Unsupported(f"{self.loop.what} appends a container to which something else refers to a list")
             if not conforms(spec, item):
                 raise Unstable(f"what {self.loop.what} appends to a list changes its type from step to step")
             for buffer, leaf in zip(buffers, leaves(spec, item), strict=True):
@@ -390,15 +440,18 @@ class Attempt(LoopMemory):
         for i, first in self.rotation.items():
             context.write_back(self.initial[first], results[i])
         values = iter([self.initial[self.rotation[i]] if i in self.rotation else r for i, r in enumerate(results)])
+        at_least_once = isinstance(self.loop.trip_count, int) and self.loop.trip_count > 0 and not plan.exits
         for place, spec in plan.carried.items():
-            context.journal.write(place, rebuild(spec, values, _CARRIED))
+            value = rebuild(spec, values, _CARRIED)
+            self._judge(place, value, [self.after[place], *([] if at_least_once else [self.before[place]])])
+            context.journal.write(place, value)
         for place, step in plan.steps.items():
             context.journal.write(place, self.before[place] + steps * step)
         for place, growth in plan.lists.items():
             buffers = tuple(tuple(next(values) for _ in buffer_specs(spec)) for spec in growth.items)
             before = self.before[place]
             extra = len(before) if growth.whole else 0
-            segment = Segment(growth.items, buffers, self.loop.trip_count + extra, context.row)  # type: ignore[operator]
+            segment = Segment(growth.items, buffers, self.loop.trip_count + extra, context.row, self._handed)  # type: ignore[operator]
             context.journal.write(place, [segment] if growth.whole else [*before, segment])
         for tensor in plan.written:
             context.write_back(tensor, next(values))

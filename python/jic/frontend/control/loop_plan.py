@@ -35,6 +35,7 @@ class Plan:
         known: of its region; the tensors from outside that the body writes to.
         exits: the kinds of flow by which the loop may be left early.
         starts: the types that initial values are converted to, since steps give them.
+        shared: carried places whose values are or hold containers to which something else refers too (see containers.py).
     """
 
     carried: dict[Place, Spec] = field(default_factory=dict)
@@ -44,6 +45,7 @@ class Plan:
     exits: frozenset[str] = frozenset()
     starts: dict[Place, Spec] = field(default_factory=dict)
     not_steps: set[Place] = field(default_factory=set)
+    shared: set[Place] = field(default_factory=set)
 
     @property
     def written(self) -> list[torch.Tensor]:

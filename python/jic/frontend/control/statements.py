@@ -236,7 +236,7 @@ class Statements(LoopStatements):
             return
         if lists.has_segment(owner):
             self.context.journal.note(Place("list", owner))
-            owner[:] = lists.expanded(owner)
+            owner[:] = lists.expanded(owner, kept=True)
         if isinstance(index, Scalar):
             raise Unsupported(
                 f"an item of a {type(owner).__name__} is assigned at a place that is only known at run time",

@@ -74,6 +74,7 @@ class Templates:
             self.constants.append(value)
             return lambda values, built: value
         if id(value) not in self._known:
+            self.context.check_identity(value)
             self._keep.append(value)
             self.made.add(id(value))
             # An object may hold itself.
@@ -92,7 +93,7 @@ class Templates:
     def _tuple(self, value: tuple[Any, ...], what: str) -> Template:
         before = len(self.values), len(self.made)
         constant = all(isinstance(v, _SIMPLE) for v in value)
-        parts = [self.of(v, what) for v in expanded(value)]
+        parts = [self.of(v, what) for v in expanded(value, kept=True)]
         class_: Any = type(value) if hasattr(value, "_fields") or type(value) is tuple else tuple
         if constant and (len(self.values), len(self.made)) == before:
             self.constants.append(value)
@@ -103,7 +104,7 @@ class Templates:
     def _object(self, value: Any, what: str) -> Template:
         kind, key = contents_kind(value), id(value)
         if type(value) is list:
-            parts = [self.of(v, what) for v in expanded(value)]
+            parts = [self.of(v, what) for v in expanded(value, kept=True)]
             return _filled(key, list, lambda new, values, built: new.extend(p(values, built) for p in parts))
         if type(value) is collections.deque:
             parts, size = [self.of(v, what) for v in value], value.maxlen

@@ -7,7 +7,7 @@ finds the spec that two values share, `leaves` takes a value of that spec apart,
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,6 +57,13 @@ class Spec:
         return self.kind in ("tensor", "number", "maybe") or any(i.dynamic for i in self.items)
 
 
+WasThere = Callable[[Any], bool]
+
+
+def _never(container: Any) -> bool:
+    return False
+
+
 class Mismatch(Exception):
     """Two values have no spec in common; the message says what differs."""
 
@@ -72,7 +79,7 @@ def same_constant(a: Any, b: Any) -> bool:
     return isinstance(a, simple) and a == b
 
 
-def _children(value: Any) -> tuple[str, Any, list[Any]] | None:
+def children(value: Any) -> tuple[str, Any, list[Any]] | None:
     """Kind, type and keys, and items of a container; None for a leaf."""
     if isinstance(value, tuple):
         return "tuple", type(value), list(value)
@@ -88,12 +95,20 @@ def _children(value: Any) -> tuple[str, Any, list[Any]] | None:
     return None
 
 
+def is_mutable(value: Any) -> bool:
+    """Whether `value` is a container with an identity: it can be changed, and whoever refers to it sees that."""
+    parts = children(value)
+    if parts is None or parts[0] == "tuple" or isinstance(value, (Maybe, Poison)):
+        return False
+    return parts[0] != "object" or not type(value).__dataclass_params__.frozen
+
+
 def tensors_of(value: Any) -> Iterator[torch.Tensor]:
     """The tensors in a value."""
     if isinstance(value, torch.Tensor):
         yield value
-    elif (children := _children(value)) is not None:
-        for item in children[2]:
+    elif (parts := children(value)) is not None:
+        for item in parts[2]:
             yield from tensors_of(item)
 
 
@@ -101,8 +116,8 @@ def scalars_of(value: Any) -> Iterator[Scalar]:
     """The run-time numbers in a value."""
     if isinstance(value, Scalar):
         yield value
-    elif (children := _children(value)) is not None:
-        for item in children[2]:
+    elif (parts := children(value)) is not None:
+        for item in parts[2]:
             yield from scalars_of(item)
 
 
@@ -110,34 +125,39 @@ def is_dynamic(value: Any) -> bool:
     """Whether `value` holds a tensor or a run-time number."""
     if isinstance(value, (torch.Tensor, Scalar, Maybe)):
         return True
-    children = _children(value)
-    return children is not None and any(map(is_dynamic, children[2]))
+    parts = children(value)
+    return parts is not None and any(map(is_dynamic, parts[2]))
 
 
 def same(a: Any, b: Any) -> bool:
-    """Whether nothing changed from `a` to `b`: the same tensors, numbers and constants."""
+    """Whether nothing changed from `a` to `b`: the same tensors, numbers, constants and containers."""
     if same_constant(a, b):
         return True
-    x, y = _children(a), _children(b)
+    if is_mutable(a) or is_mutable(b):
+        return False
+    x, y = children(a), children(b)
     if x is None or y is None or x[0] != y[0] or x[1] != y[1] or len(x[2]) != len(y[2]):
         return False
     return all(same(i, j) for i, j in zip(x[2], y[2], strict=True))
 
 
-def spec_of(value: Any) -> Spec:
-    """The spec of one value; Python numbers are constants."""
+def spec_of(value: Any, was_there: WasThere = _never) -> Spec:
+    """The spec of one value; Python numbers are constants, and so are containers that can be changed and were there before."""
     if isinstance(value, torch.Tensor):
         return Spec("tensor", (tuple(value.shape), value.dtype))
     if isinstance(value, Scalar):
         return Spec("number", value.kind)
-    children = _children(value)
-    if children is None:
+    parts = children(value)
+    if parts is None or is_mutable(value) and was_there(value):
         return Spec("constant", value)
-    return Spec(children[0], children[1], tuple(map(spec_of, children[2])))
+    return Spec(parts[0], parts[1], tuple(spec_of(part, was_there) for part in parts[2]))
 
 
-def unify(a: Any, b: Any, guarded: bool = True) -> Spec:
+def unify(a: Any, b: Any, guarded: bool = True, was_there: WasThere = _never) -> Spec:
     """The spec of values that are now `a`, now `b`. Where one is undefined it is the other's, or with `guarded` a Maybe of it.
+
+    Args:
+        was_there: see `spec_of`.
 
     Raises:
         Mismatch: there is none.
@@ -145,11 +165,11 @@ def unify(a: Any, b: Any, guarded: bool = True) -> Spec:
     if a is UNDEFINED or b is UNDEFINED:
         other = b if a is UNDEFINED else a
         if isinstance(other, Maybe) or other is UNDEFINED:
-            return spec_of(other)
-        return _maybe(spec_of(other)) if guarded else spec_of(other)
+            return spec_of(other, was_there)
+        return _maybe(spec_of(other, was_there)) if guarded else spec_of(other, was_there)
     if isinstance(a, Maybe) or isinstance(b, Maybe):
         a, b = (v.value if isinstance(v, Maybe) else v for v in (a, b))
-        return _maybe(unify(a, b, guarded))
+        return _maybe(unify(a, b, guarded, was_there))
     if isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor):
         if a.dtype != b.dtype:
             raise Mismatch(f"a tensor has dtype {a.dtype} in one case and {b.dtype} in the other")
@@ -162,11 +182,13 @@ def unify(a: Any, b: Any, guarded: bool = True) -> Spec:
         if kind_of(a) is not kind_of(b):
             raise Mismatch(f"a number is {_article(kind_of(a))} in one case and {_article(kind_of(b))} in the other")
         return Spec("number", kind_of(a))
-    x, y = _children(a), _children(b)
+    if a is b and is_mutable(a):
+        return Spec("constant", a)
+    x, y = children(a), children(b)
     if x is not None and y is not None:
         if x[0] != y[0] or x[1] != y[1] or len(x[2]) != len(y[2]):
             raise Mismatch(f"{_name(a)} in one case and {_name(b)} in the other")
-        return Spec(x[0], x[1], tuple(unify(i, j, guarded) for i, j in zip(x[2], y[2], strict=True)))
+        return Spec(x[0], x[1], tuple(unify(i, j, guarded, was_there) for i, j in zip(x[2], y[2], strict=True)))
     if same_constant(a, b):
         return Spec("constant", a)
     raise Mismatch(f"{_name(a)} in one case and {_name(b)} in the other")
@@ -201,12 +223,12 @@ def conforms(spec: Spec, value: Any) -> bool:
         return is_number(value) and kind_of(value) is spec.what
     if spec.kind == "constant":
         return same_constant(spec.what, value)
-    children = _children(value)
+    parts = children(value)
     return (
-        children is not None
-        and children[:2] == (spec.kind, spec.what)
-        and len(children[2]) == len(spec.items)
-        and all(conforms(s, v) for s, v in zip(spec.items, children[2], strict=True))
+        parts is not None
+        and parts[:2] == (spec.kind, spec.what)
+        and len(parts[2]) == len(spec.items)
+        and all(conforms(s, v) for s, v in zip(spec.items, parts[2], strict=True))
     )
 
 
@@ -224,9 +246,9 @@ def leaves(spec: Spec, value: Any, absent: Any = None) -> Iterator[torch.Tensor 
     elif spec.kind == "number":
         yield tensor_of(value, spec.what)
     elif spec.kind != "constant":
-        children = _children(value)
-        assert children is not None
-        for item, part in zip(spec.items, children[2], strict=True):
+        parts = children(value)
+        assert parts is not None
+        for item, part in zip(spec.items, parts[2], strict=True):
             yield from leaves(item, part, absent)
 
 
