@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 import torch
 
@@ -81,3 +84,31 @@ def test_the_right_one_comes_out(program, a) -> None:
             assert [[x is t for t in (*ours, *found)] for x in found] == [
                 [y is t for t in (*eager, *expected)] for y in expected
             ]
+
+
+def stored_after_a_branch(a: torch.Tensor, v: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    if a > 100:
+        a = a + 1
+    v[1] = a
+    v += 1
+    return a, v
+
+
+def stored_after_a_loop(a: torch.Tensor, v: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    while a > 5:
+        a = a - 1
+    v.select(0, 2).copy_(a)
+    v.mul_(2)
+    return a, v
+
+
+@pytest.mark.parametrize("function", [stored_after_a_branch, stored_after_a_loop])
+@pytest.mark.parametrize("dtype", [torch.int64, torch.float32, torch.float64])
+def test_what_is_copied_into_a_tensor_is_not_that_tensor(function: Callable[..., Any], dtype: torch.dtype) -> None:
+    compiled = jic.compile(function, strict=True)
+    for start in (7, 200, 3):
+        args, same = ((torch.tensor(start, dtype=dtype), torch.arange(3.0)) for _ in range(2))
+        found, expected = compiled(*args), function(*same)
+        for ours, eager in zip((*found, *args), (*expected, *same), strict=True):
+            assert ours.dtype == eager.dtype and torch.equal(ours, eager)
+        assert (found[0] is args[0]) == (expected[0] is same[0])

@@ -21,7 +21,7 @@ from torch.fx import GraphModule, Node
 
 from ..errors import CaptureError
 from .control import regions
-from .control.markers import CLOSING, ops
+from .control.markers import CLOSING, WRITE_BACK, ops
 from .control.prune import handed_over
 from .provenance import memory_of, tensor_of
 
@@ -95,7 +95,7 @@ class Choices:
             assert construct.end is not None
             for item in construct.end.users:
                 for write in item.users:
-                    if write.target is not aten.copy_.default or write.args[1] is not item:
+                    if WRITE_BACK not in write.meta or write.args[1] is not item:
                         continue
                     outer, number = tensor_of(write.args[0]), int(item.args[1])  # type: ignore[arg-type]
                     if construct.kind == "if":

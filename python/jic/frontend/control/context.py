@@ -12,7 +12,7 @@ from torch.fx.experimental.proxy_tensor import get_proxy_mode
 
 from ... import budget
 from ...errors import BudgetError
-from . import markers  # noqa: F401  (defines the ops)
+from . import markers
 from .errors import Again, OverBudget, Unsupported
 from .identity import Identities
 from .journal import Journal, Place
@@ -235,6 +235,7 @@ class Context:
         """Give `tensor` the elements of `value`, in place."""
         self.writes(tensor)
         self.swapped(tensor).copy_(value)
+        self.last_node(torch.ops.aten.copy_.default).meta[markers.WRITE_BACK] = True
 
     def made(self, result: Any) -> None:
         """Note where new tensors were made."""

@@ -52,6 +52,8 @@ OPENING = frozenset({ops.loop_begin.default, ops.while_begin.default, ops.if_beg
 PARTING = frozenset({ops.while_cond.default, ops.if_else.default})
 CLOSING = frozenset({ops.loop_end.default, ops.while_end.default, ops.if_end.default})
 MARKERS = OPENING | PARTING | CLOSING
+# In the meta data of a copy that gives a tensor what a region wrote to it, as no copy of the user's does.
+WRITE_BACK = "jic_write_back"
 
 
 def _like(tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
