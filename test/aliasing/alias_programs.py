@@ -100,7 +100,6 @@ STRIDED = (
     "{t}.unfold(0, 2, 1)",
     "{t}.as_strided((3, 2), (1, 1))",
     "{t}.roll(1, 0).as_strided((4,), (1,))",
-    "({t} + 1).as_strided((2, 2), (2, 1))",
 )
 NEW = (
     "{t} + 1",
@@ -176,6 +175,8 @@ WRITES = (
     "{t}.squeeze().add_(1)",
     "{t}.tril_()",
 )
+# A part of a new tensor: what comes out of a loop or branch has memory of its own size (docs/usage.md), so not in blocks.
+STRIDED_NEW = ("({t} + 1).as_strided((2, 2), (2, 1))",)
 OVERLAPS = (
     "{t}[1:] += {t}[:-1]",
     "{t}.expand(2, *{t}.shape).add_(1)",
@@ -412,7 +413,13 @@ class _Generator:
             ),
             (30, 14, 26, 3, 2, 4, 3, 6, 5, 4, 7, 5, 1, 3) if depth else (30, 14, 26, 2, 1, 2, 2, 5, 5, 6, 0, 0, 0, 0),
         )[0]
-        pools = {"view": VIEWS, "new": NEW, "strided": STRIDED, "value": VALUES, "container": CONTAINERS}
+        pools = {
+            "view": VIEWS,
+            "new": NEW,
+            "strided": STRIDED + STRIDED_NEW * (depth > 1),
+            "value": VALUES,
+            "container": CONTAINERS,
+        }
         if kind in pools:
             expression = self.filled(draw.choice(pools[kind]))
             return expression and f"{self.new_name()} = {expression}"

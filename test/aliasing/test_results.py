@@ -310,3 +310,17 @@ def test_other_aliases_between_the_same_kinds_of_arguments() -> None:
     for x, y in ((memory[:12].view(3, 4), memory[4:16].view(3, 4)), (torch.ones(3, 4), torch.zeros(3, 4))):
         for ours, eager in zip(compiled(x, y), function(x, y), strict=True):
             assert ours.data_ptr() == eager.data_ptr() and torch.equal(ours, eager)
+
+
+@pytest.mark.parametrize("same", ["g.type_as(x)", "g.contiguous()", "g.to(x.dtype)", "g.positive()", "g.flatten(0, 0)"])
+@pytest.mark.parametrize("write", ["torch.add(g, 1, out=v)", "torch.mul(x, 3, out=v)", "v.add_(g)", "v[1:] *= 2"])
+def test_writes_to_what_an_op_returns_unchanged(same: str, write: str) -> None:
+    space: dict[str, Any] = {"torch": torch}
+    exec(f"def function(x, g):\n    g[0] = 5\n    v = {same}\n    {write}\n    return v\n", space)
+    compiled = jic.compile(space["function"])
+    x, g = torch.rand(3, 4), torch.rand(3, 4)
+    h = g.clone()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = compiled(x, g)
+    assert torch.equal(found, space["function"](x, h)) and torch.equal(g, h) and found is g

@@ -27,7 +27,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from ..errors import CaptureError
 from .control import markers, regions
 from .layouts import reads_what_it_writes, repeats_elements
-from .provenance import memory_of
+from .provenance import RETURN_SELF, memory_of, tensor_of
 from .statistics import show_running_statistics, updates_statistics
 from .views import LISTS, View, view_of
 
@@ -118,6 +118,11 @@ def _functionalised(graph: GraphModule) -> GraphModule:
 
     It leaves one `copy_` for each input that was written to.
     """
+    for node in list(graph.graph.nodes):
+        # To torch what such an op returns is another tensor at times, and writes to it are lost.
+        if node.target in RETURN_SELF and (operand := tensor_of(node)) is not node:
+            node.replace_all_uses_with(operand)
+            graph.graph.erase_node(node)
     placeholders = [n for n in graph.graph.nodes if n.op == "placeholder"]
     storages = [s for n in placeholders for s in _storages(n)]
     if len(set(storages)) < len(storages):
