@@ -13,6 +13,7 @@ import torch
 from torch.fx import GraphModule
 
 from .control.errors import Unsupported
+from .control.region import storage_of
 from .control.torch_calls import written
 
 aten = torch.ops.aten
@@ -36,6 +37,29 @@ _ABOUT_GRADIENTS = frozenset(
     {"requires_grad_", "retain_grad", "register_hook", "register_post_accumulate_grad_hook", "rename_", "share_memory_"}
 )
 _SETTER = type(torch.Tensor.data.__set__)  # type: ignore[attr-defined]
+
+
+# What they tell of an argument is no part of its signature, nor are the things that others than the call know of its memory.
+_OF_MEMORY = frozenset(
+    getattr(torch.Tensor, name)
+    for name in ("storage_offset", "untyped_storage", "storage", "_typed_storage", "is_shared", "is_pinned", "_is_view")
+) | frozenset(getattr(torch.Tensor, name).__get__ for name in ("_base", "_version", "is_leaf", "retains_grad"))
+_VERSION = torch.Tensor._version.__get__  # type: ignore[attr-defined]
+
+
+def check_read(function: Any, args: Any, given: Collection[int]) -> None:
+    """Raises Unsupported where a call reads of an argument what its signature does not say.
+
+    Args:
+        given: the memory of the call's arguments.
+    """
+    if function not in _OF_MEMORY or not args or not isinstance(args[0], torch.Tensor):
+        return
+    tensor = args[0]
+    if function is _VERSION or storage_of(tensor) in given:
+        name = getattr(function, "__name__", "")
+        name = getattr(function.__self__, "__name__", name) if name == "__get__" else name
+        raise Unsupported(f"{name} of an argument is read", hint="pass it as an argument of its own")
 
 
 def show_views(graph: GraphModule) -> None:

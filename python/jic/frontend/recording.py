@@ -16,7 +16,7 @@ from .control.interpreter import Interpreter
 from .control.number_calls import check_takes, prepared
 from .control.torch_calls import READS, converted, has_scalars, no_values_needed, run_time_call, written
 from .grad_mode import GradMode
-from .metadata import Metadata
+from .metadata import Metadata, check_read
 from .real_strides import as_eager
 
 _DATA = torch.Tensor.data.__get__  # type: ignore[attr-defined]
@@ -31,6 +31,7 @@ class Recorder(TorchFunctionMode):
 
     Attributes:
         lasting: ids of the trace's tensors that stand for arguments and captured tensors.
+        given: the memory of those that stand for arguments.
         touched: captured tensors of which something was read, by id.
         unknown: captured tensors without a stand-in, by id. The trace must be repeated with stand-ins for them.
     """
@@ -41,6 +42,7 @@ class Recorder(TorchFunctionMode):
         self.unknown: dict[int, torch.Tensor] = {}
         self.touched: dict[int, torch.Tensor] = {}
         self.lasting: set[int] = set()
+        self.given: set[int] = set()
         self.interpreter = Interpreter(self.stand_in)
         self.context = self.interpreter.context
         self.context.captured = self._captured
@@ -55,6 +57,7 @@ class Recorder(TorchFunctionMode):
             return None
         if func is _DATA:
             func = torch.Tensor.detach
+        check_read(func, args, self.given)
         if func in READS:  # shapes and the like, of which a trace makes very many
             self.grad_mode.check_read(func, args)
             return func(*self._swapped(args), **kwargs)

@@ -34,6 +34,7 @@ from .control import effects, prune
 from .control.context import DEFAULT_CALLS
 from .control.errors import OverBudget, Unsupported
 from .control.interpreter import Interpreter
+from .control.region import storage_of
 from .control.scalar import Scalar
 from .fingerprint import fingerprint_of
 from .grad_mode import GradMode
@@ -225,6 +226,7 @@ class _Call:
         recorder.context.on_effect = self.on_effect
         recorder.interpreter.gradients_needed = lambda: self.grad_mode.needed
         recorder.lasting.update(map(id, tensors))
+        recorder.given.update(map(storage_of, tensors[:count]))
         recorder.context.max_calls = self.max_ops
         recorder.context.number_inputs = bool(self.number_inputs or self.state)
         for n, tensor in zip(self.state, tensors[len(tensors) - len(self.state) :], strict=True):

@@ -149,10 +149,11 @@ class Attributes:
         return self.interpreter.context.defined(getattr(tensor, name), name)
 
     def _of_input(self, tensor: torch.Tensor, name: str) -> None:
-        """What autograd or somebody else has attached to a tensor that was given is no part of the signature."""
+        """What autograd or somebody else has attached to a tensor that was given, or will, is no part of the signature."""
         real = self.interpreter.context.real(tensor)
-        if real is not None and (name == "grad" or name not in _MARKS and hasattr(real, name)):
-            raise Unsupported(f"the attribute {name} of an argument is read", hint="pass it as an argument of its own")
+        if real is not None and (name == "grad" or name not in _MARKS):
+            what = "is read" if hasattr(real, name) else "is looked for, which it does not have now"
+            raise Unsupported(f"the attribute {name} of an argument {what}", hint="pass it as an argument of its own")
 
     def _of_namespace(self, module: types.ModuleType, name: str) -> Any:
         self.outer.object(module)
