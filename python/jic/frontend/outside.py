@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from . import locations
+from .reach import module_of
 
 _MOST = 100_000  # objects that are looked at
 
@@ -50,7 +51,7 @@ def _held(value: Any) -> Iterator[Any]:
         if locations.is_users(getattr(value, "__file__", None) or "<built in>"):
             yield from vars(value).values()
     elif isinstance(value, type):
-        if value.__module__.partition(".")[0] not in ("torch", "builtins"):
+        if module_of(value).partition(".")[0] not in ("torch", "builtins"):
             yield from vars(value).values()
     elif not isinstance(value, (torch.Tensor, str, bytes, int, float, complex)):
         yield from getattr(value, "__dict__", {}).values()

@@ -133,7 +133,7 @@ class Reach:
                 f"code that is not interpreted can read a {class_.__qualname__}, whose contents are not guarded",
                 hint="pass it as an argument, as a tensor",
             )
-        if class_.__module__.partition(".")[0] in _NO_STATE:
+        if module_of(class_).partition(".")[0] in _NO_STATE:
             return
         _, fields = object_parts(value)
         self._type_of(value)
@@ -159,12 +159,12 @@ class Reach:
 
     def _class(self, class_: type) -> None:
         """Everything that the class and its bases outside torch define."""
-        if is_library(class_.__module__):
+        if is_library(module_of(class_)):
             return
         names = [
             name
             for base in class_.__mro__
-            if not is_library(base.__module__)
+            if not is_library(module_of(base))
             for name in base.__dict__
             if not name.startswith("__") or isinstance(base.__dict__[name], types.FunctionType)
         ]
@@ -208,7 +208,7 @@ class Reach:
         for cell in function.__closure__ or ():
             with contextlib.suppress(ValueError):  # an empty cell
                 self.visit(cell.cell_contents, function.__name__)
-        if self.reads is None or not function.__module__.startswith("torch.nn"):
+        if self.reads is None or not module_of(function).startswith("torch.nn"):
             return
         names, namespace = global_names(function.__code__), function.__globals__
         for name in sorted(names & namespace.keys()):
@@ -270,6 +270,12 @@ def global_names(code: types.CodeType) -> set[str]:
 
 def _names(slots: Any) -> tuple[str, ...]:
     return (slots,) if isinstance(slots, str) else tuple(slots)
+
+
+def module_of(value: Any) -> str:
+    """The name of the module that defines a class or function; classes of C code may say anything there."""
+    name = getattr(value, "__module__", None)
+    return name if isinstance(name, str) else "builtins"
 
 
 @functools.lru_cache(maxsize=4096)
