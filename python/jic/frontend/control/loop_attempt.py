@@ -14,6 +14,7 @@ from .errors import Again, Unsupported
 from .flow import NEXT, Flow
 from .journal import UNDEFINED, Place
 from .lists import Segment, buffer_specs
+from .loop_containers import LoopContainers
 from .loop_memory import LoopMemory
 from .loop_plan import Growth, Plan, Unstable
 from .region import storage_of
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 _CARRIED = (-LIMIT, LIMIT)
 
 
-class Attempt(LoopMemory):
+class Attempt(LoopMemory, LoopContainers):
     def __init__(self, loop: Loop, plan: Plan) -> None:
         self.loop, self.plan, self.context = loop, plan, loop.context
         self.region = self.context.open_region(loop.what, plan.known)
@@ -60,8 +61,8 @@ class Attempt(LoopMemory):
         self.always = False
         self.tested: set[Place] = set()  # places that the test changes
         self.now: dict[Place, Any] = {}  # of ints that grow by a constant
-        self.after: dict[Place, Any] = {}  # values of carried places after a step
-        self.soles: set[int] = set()  # see containers.py
+        self.after: dict[Place, Any] = {}
+        self.soles: set[int] = set()
         if plan.exits:  # their last step may be cut short
             plan.carried |= {place: Spec("number", int) for place in plan.steps}
             plan.steps.clear()
@@ -219,45 +220,6 @@ class Attempt(LoopMemory):
         region.replace_nothing()
         for tensor in plan.written:
             region.replace(tensor, next(values))
-
-    def _find_soles(self, values: dict[Place, Any]) -> None:
-        self.soles |= containers.soles(
-            self.context, (v for p, value in values.items() for v in containers.held(p.kind, value))
-        )
-
-    def _judge(self, place: Place, made: Any, alternatives: list[Any]) -> None:
-        """Note whether the containers in the value `made` of a carried place are as good as eager's."""
-        spec, what = self.plan.carried[place], self.loop.what
-        for inner, item, *others in zip(
-            spec.items if place.kind in ("list", "dict") else (spec,),
-            containers.held(place.kind, made),
-            *(containers.held(place.kind, a) for a in alternatives),
-            strict=False,
-        ):
-            if place in self.plan.shared:
-                containers.doubt_all(self.context, inner, item, what)
-            else:
-                containers.judge(self.context, item, others, self.soles, what)
-
-    def _was_there(self, container: Any) -> bool:
-        return not self.context.is_created(container, self.region.serial)
-
-    def _handed(self, spec: Spec, item: Any) -> Any:
-        """An item of a list that a loop appends to, as code that reads it gets it: made anew each time."""
-        return containers.doubt_all(self.context, spec, item, self.loop.what)
-
-    def _see_shared(self) -> None:
-        """After a step: learn which carried values hold containers to which something else refers."""
-        plan = self.plan
-        self.after = {place: place.read() for place in plan.carried}
-        self._find_soles(self.after)
-        for place, spec in plan.carried.items():
-            parts = spec.items if place.kind in ("list", "dict") else (spec,)
-            made = zip(parts, containers.held(place.kind, self.after[place]), strict=False)
-            rebuilt = [p for inner, value in made for p in containers.rebuilt_parts(inner, value)]
-            if place not in plan.shared and any(id(p) not in self.soles for p in rebuilt):
-                plan.shared.add(place)
-                self.learned = True
 
     def _enter_list(self, place: Place, growth: Growth, values: Any, number: Scalar) -> None:
         buffers = tuple(tuple(next(values) for _ in buffer_specs(spec)) for spec in growth.items)
