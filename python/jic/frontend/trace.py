@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -17,7 +17,6 @@ import torch
 from torch._subclasses.fake_tensor import (
     DataDependentOutputException,
     DynamicOutputShapeException,
-    FakeTensor,
     UnsupportedFakeTensorException,
     UnsupportedOperatorException,
 )
@@ -47,6 +46,7 @@ from .outside import outside_containers
 from .reach import hints
 from .reads import Reads, StateMoved, tensors_of
 from .recording import Recorder
+from .restoring import attributes_restored, forget_real_tensors
 from .strided import use_real_strides
 from .structure import Structure, containers_of, structure_of, tuple_of
 from .traced import InputSource, OutputSource, Reason, Traced
@@ -318,13 +318,13 @@ def _run_once(call: _Call) -> GraphModule:
         _disable_torch_fn_metadata_mode=True,
     )
     try:
-        with torch.no_grad(), _attributes_restored(call.fn), randomness.guarded():
+        with torch.no_grad(), attributes_restored(call.fn), randomness.guarded():
             graph = tracer(*call.tensors)
     except CaptureError:
         raise
     except Exception as error:
         raise _explain(error, call.failed_at) from error
-    _forget_real_tensors(graph)
+    forget_real_tensors(graph)
     for leaf in call.result_leaves:
         if not isinstance(leaf, (torch.Tensor, *CONSTANTS)):
             raise CaptureError(
@@ -343,45 +343,6 @@ def _run_once(call: _Call) -> GraphModule:
                 "a captured tensor reaches the graph past torch's functions", location=node.meta["location"]
             )
     return graph
-
-
-def _forget_real_tensors(graph: GraphModule) -> None:
-    """The fake mode refers weakly to the tensors that it made others of, and `torch.utils.swap_tensors` refuses such ones."""
-    for node in graph.graph.nodes:
-        if node.op == "placeholder" and isinstance(node.meta.get("val"), FakeTensor):
-            converter = node.meta["val"].fake_mode.fake_tensor_converter
-            converter.meta_converter = type(converter.meta_converter)(copy_data=False)
-            return
-
-
-@contextlib.contextmanager
-def _attributes_restored(fn: Any) -> Iterator[None]:
-    """Undo what `fn` stored in its module's registries while tracing: fake tensors must not outlive the trace."""
-    owner = getattr(fn, "__self__", fn)
-    # An FX graph has no statement that stores an attribute; its module only compiles itself when it first runs.
-    if not isinstance(owner, torch.nn.Module) or isinstance(owner, GraphModule):
-        yield
-        return
-    modules = list(owner.modules())
-    before = [
-        (group, dict(group))
-        for m in modules
-        for group in (m.__dict__, m.__dict__["_buffers"], m.__dict__["_parameters"])
-    ]
-    try:
-        yield
-    finally:
-        stored = False
-        for group, items in before:
-            if any(group.get(key) is not value for key, value in items.items()) or len(group) != len(items):
-                stored = True
-                group.clear()
-                group.update(items)
-    if stored:
-        raise CaptureError(
-            f"{type(owner).__qualname__} assigns attributes while it runs",
-            hint="return the new values, or update a buffer in place",
-        )
 
 
 def _explain(error: Exception, failed_at: str) -> CaptureError:
