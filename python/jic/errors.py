@@ -55,7 +55,7 @@ class PassError(JicError):
 
 
 class PipelineError(JicError):
-    """A pass pipeline's text does not parse or names an unknown pass or option."""
+    """A pass pipeline's text does not parse or names an unknown pass, option or stage."""
 
     code = "JIC005"
 
@@ -94,3 +94,12 @@ class BudgetError(CaptureError):
     """Compiling takes more operations or time than the configuration allows."""
 
     code = "JIC011"
+
+
+class UserPassError(PassError):
+    """A pass that the user put into the pipeline raised, left invalid IR, or left what no target can lower.
+
+    It is never answered by running eagerly: the pass is the user's own code.
+    """
+
+    code = "JIC012"

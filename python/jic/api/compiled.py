@@ -15,11 +15,11 @@ from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
 from .. import budget
-from ..errors import BudgetError, CaptureError, FallbackError, JicError
+from ..errors import BudgetError, CaptureError, FallbackError, JicError, UserPassError
 from ..frontend import Number, Reason, StateNumber, Traced, number_leaves, trace
 from ..frontend.trace import ONE_AT_A_TIME, FunctionRaised
 from ..runtime import ArtifactCache, Bailout, Dispatcher, Program
-from . import calls
+from . import calls, pipeline
 from .build import Built, build, imported, optimized
 from .config import JitConfig
 from .dynamo import opaque
@@ -73,6 +73,7 @@ class CompiledFunction(Identity, Dispatcher):
     interpreted = True  # code that is being traced calls `fn` instead
 
     def __init__(self, fn: Callable[..., Any], config: JitConfig, strict: bool = False) -> None:
+        pipeline.check(config)
         Dispatcher.__init__(self, self._miss)
         self.fn, self.config, self.strict = fn, config, strict
         self.entries: list[Entry] = []
@@ -125,7 +126,7 @@ class CompiledFunction(Identity, Dispatcher):
         except FunctionRaised as error:  # eager raises the same error, and it is eager's
             failure = error
             return lambda *a, **k: self._raised(self.fn(*a, **k), entry, request, failure)
-        except FallbackError:
+        except (FallbackError, UserPassError):
             raise
         except Exception as error:  # a bug of jic's must not stop the user's program: it is reported like a refusal
             function = self._give_up(entry, request, error)
@@ -164,6 +165,8 @@ class CompiledFunction(Identity, Dispatcher):
             try:
                 with budget.limited(self.config.max_compile_seconds):
                     function = self._compile(entry, replace(request, numbers=chosen[0]), traced)
+            except UserPassError:
+                raise
             except Exception:  # as constants they may do
                 chosen = {}, []
             else:
@@ -278,6 +281,8 @@ class CompiledFunction(Identity, Dispatcher):
             if parts is None:
                 return None
             parts.prepare(request.args, request.kwargs)
+        except UserPassError:
+            raise
         except Exception:  # a bug of jic's: the whole call can still run eagerly
             return None
         function = request.without_receiver(parts)

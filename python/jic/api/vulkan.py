@@ -11,6 +11,7 @@ from torch.utils import _pytree as pytree
 from ..errors import UnsupportedError
 from . import calls
 from .build import optimized
+from .pipeline import blaming
 from .results import result_of
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def prepare(owner: CompiledFunction, entry: Entry, request: calls.Request) -> Ca
     assert traced is not None
     if traced.mutations or any(o.inputs for o in traced.outputs):
         raise UnsupportedError("the Vulkan target does not change its inputs or return views of them")
-    kernels = vulkan.compile(optimized(traced, owner.config))
+    kernels = blaming(owner.config, lambda config: vulkan.compile(optimized(traced, config)))
     program = VulkanProgram(kernels.manifest, kernels.shaders, kernels.constants)
     entry.program = program
 
