@@ -54,7 +54,7 @@ def defaults_keep_values(x: torch.Tensor) -> list[torch.Tensor]:
 
 def in_other_displays(x: torch.Tensor) -> list[torch.Tensor]:
     table = {k: (lambda y: y + k)(x) for k in (1, 2)}
-    return [*table.values(), sum((lambda y: y * k)(x) for k in (3.0, 4.0))]
+    return [*table.values(), torch.stack(list((lambda y: y * k)(x) for k in (3.0, 4.0)))]
 
 
 def over_rows(x: torch.Tensor) -> list[torch.Tensor]:
