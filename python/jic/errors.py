@@ -102,4 +102,4 @@ class UserPassError(PassError):
     It is never answered by running eagerly: the pass is the user's own code.
     """
 
-    code = "JIC012"
+    code = "JIC015"

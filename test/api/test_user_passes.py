@@ -336,7 +336,7 @@ def test_a_pass_that_fails(how: str, said: str, strict: bool) -> None:
     for _ in range(2):  # and the next call does not run eagerly either
         with pytest.raises(UserPassError, match=said) as caught:
             run(torch.randn(4))
-    assert caught.value.code == "JIC012" and 'extra_passes["before-fusion"]' in caught.value.hint
+    assert caught.value.code == "JIC015" and 'extra_passes["before-fusion"]' in caught.value.hint
     if how == "raise":
         line = next(i for i, text in enumerate(Path(__file__).read_text().split("\n"), 1) if "# this line" in text)
         assert caught.value.location.endswith(f"{HERE}:{line}")
