@@ -14,7 +14,7 @@ import pytest
 from jic.api.sources import digest_of
 
 HEADER = """
-import logging, math, re, functools, threading
+import logging, math, re, functools, threading, numpy
 from dataclasses import dataclass, field
 from collections import deque
 LOG, LOCK = logging.getLogger("x"), threading.Lock()
@@ -31,6 +31,7 @@ CHANGES = {
     "dict": ("N = {'a': {1.5}}\nclass P:\n    def apply(self): return N", "1.5", "2.5"),
     "pattern": ("N = re.compile('a')\nclass P:\n    def apply(self): return N", "'a'", "'b'"),
     "queue": ("N = deque([1])\nclass P:\n    def apply(self): return N", "[1]", "[2]"),
+    "array": ("N = numpy.arange(3.0)\nclass P:\n    def apply(self): return N", "3.0", "4.0"),
     "helper": ("def h(): return 1\nclass P:\n    def apply(self): return h()", "return 1", "return 2"),
     "helper's helper": (
         "def g(): return 1\ndef h(): return g()\nclass P:\n    def apply(self): return h()", "return 1", "return 2",

@@ -7,7 +7,6 @@ import enum
 import functools
 import hashlib
 import importlib.util
-import pickle
 import re
 import sys
 import sysconfig
@@ -158,12 +157,16 @@ class _Walk:
         slots = [vars(c).get("__slots__", ()) for c in cls.__mro__]
         names = [name for s in slots for name in ([s] if isinstance(s, str) else s)]
         fields = {n: getattr(value, n) for n in names if hasattr(value, n)} | getattr(value, "__dict__", {})
-        if not fields and any(c is not object and not c.__flags__ & _HEAP_TYPE for c in cls.__mro__):
-            try:  # what it holds is native
-                self.note(pickle.dumps(value))
-            except Exception:
-                self.unique()
-        return [cls, fields]
+        if fields:
+            return [cls, fields]
+        try:  # what it holds, if anything, is native
+            reduced = value.__reduce_ex__(2)
+        except Exception:
+            self.unique()
+            return [cls]
+        if isinstance(reduced, str):
+            return [cls, reduced]
+        return [cls, *(list(part) if hasattr(part, "__next__") else part for part in reduced)]
 
 
 def _imported(code: types.CodeType, package: str | None) -> list[Any]:
