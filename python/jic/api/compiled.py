@@ -361,9 +361,9 @@ class CompiledFunction(Identity, Dispatcher):
         from ..targets.cpu import codegen
         from ..targets.cpu import compile as target
         from ..targets.cpu.kernel import KernelModule
-        from ..targets.cpu.launches import main_of_launches
         from ..targets.cpu.lower import lower
         from ..targets.cpu.machine import host
+        from ..targets.program.launches import main_of_launches
 
         traced = self._latest()
         if stage == "torch":

@@ -33,9 +33,9 @@ class LowerToCpu(Pass):
 
         from .cpu.compile import main_of
         from .cpu.kernel import KernelModule
-        from .cpu.launches import main_of_launches
         from .cpu.lower import lower
         from .cpu.machine import host
+        from .program.launches import main_of_launches
 
         if self.vector_bits not in (0, 128, 256, 512):
             raise PassError(f"vector-bits is {self.vector_bits}, expected 0, 128, 256 or 512")

@@ -17,10 +17,10 @@ import llvmlite.binding as llvm
 import torch
 from torch_mlir import ir
 
-from jic.targets.common.llvm_ir import to_older_syntax
 from jic.targets.cuda.ptx import to_llvm
 from jic.targets.cuda.target import WARP, CudaTarget
 from jic.targets.gpu.program import lower
+from jic.targets.ir.llvm_text import to_older_syntax
 
 _SHARED_CALLS = {
     "tid.x": "tid",

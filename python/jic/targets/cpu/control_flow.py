@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING
 
 from torch_mlir import ir
 
-from ..common.region import source_line
-from .sharing import Node, static_count
-from .steps import Label, Slot, Step
+from ..kernel.region import source_line
+from ..program.sharing import Node, static_count
+from ..program.steps import Label, Slot, Step
 
 if TYPE_CHECKING:
     from .lower import Lowering

@@ -18,15 +18,17 @@ from torch_mlir import ir
 from jic import budget
 from jic.errors import LoweringError
 
-from ..common.region import Node as RegionNode
-from ..common.region import Region, parse, source_line
+from ..kernel.elements import ELEMENT_BYTES
+from ..kernel.region import Node as RegionNode
+from ..kernel.region import Region, parse, source_line
+from ..program.launch import Buffer, Launch, Lowered
+from ..program.memory_plan import Range, assign, find_conflicts
+from ..program.sharing import Node, Sharing, extent, kernels_in
+from ..program.steps import Label, Program, Slot, Step
 from . import control_flow, templates
-from .kernel import Buffer, KernelModule, Launch, Lowered
-from .machine import ELEMENT_BYTES, Machine
-from .plan import Range, assign, find_conflicts
-from .sharing import Node, Sharing, extent, kernels_in
-from .steps import Label, Program, Slot, Step
-from .templates import pointwise as copy_template
+from .kernel import KernelModule
+from .machine import Machine
+from .templates.walk import pointwise as copy_template
 
 # From this size on a copy is a kernel, which threads can share.
 _COPY_KERNEL_BYTES = 1 << 16
@@ -324,7 +326,7 @@ def _ops(op: ir.Operation) -> list[str]:
 
 def describe(names: list[str], limit: int = 4) -> str:
     """A short name from the ops that a kernel computes: its root first, at most `limit` ops."""
-    from ..common.evaluate import VIEWS
+    from ..kernel.evaluate import VIEWS
 
     work = [op for op in names if op not in (*VIEWS, "constant", "convert", "iota")]
     unique = list(dict.fromkeys(work)) or list(dict.fromkeys(names)) or ["copy"]

@@ -12,11 +12,11 @@ from torch_mlir import ir
 from jic.errors import LoweringError
 from jic.passes.simplify._constants import read
 
-from ..common.dtypes import DTYPES
-from ..common.region import value_of
+from ..kernel.elements import DTYPES
+from ..kernel.region import value_of
+from ..program.memory_plan import align
+from ..program.steps import Program, Slot, Step
 from .machine import Machine
-from .plan import align
-from .steps import Program, Slot, Step
 
 
 def build(program: Program, main: ir.Operation, machine: Machine) -> tuple[dict[str, Any], bytes]:

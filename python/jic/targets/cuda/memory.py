@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from torch_mlir import ir
 
-from ..common import elementwise, ops
-from ..common.index import Linear
-from ..common.memory import Memory
 from ..gpu.reducers import extract
 from ..gpu.target import BYTES
+from ..ir import ops
+from ..kernel import elementwise
+from ..kernel.index import Linear
+from ..kernel.memory import Memory
 
 
 @dataclass

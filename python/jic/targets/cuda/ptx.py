@@ -17,7 +17,7 @@ from torch_mlir.passmanager import PassManager
 
 from jic.errors import CodegenError, ConfigError
 
-from ..common.llvm_ir import to_older_syntax
+from ..ir.llvm_text import to_older_syntax
 
 TRIPLE = "nvptx64-nvidia-cuda"
 DATA_LAYOUT = "e-p6:32:32-i64:64-i128:128-i256:256-v16:16-v32:32-n16:32:64"

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from torch_mlir import ir
 
-from ..common import ops
-from ..common.functions import Functions
-from ..common.index import Variable
 from ..gpu.target import Combine, GpuTarget
+from ..ir import ops
+from ..kernel.functions import Functions
+from ..kernel.index import Variable
 from .functions import CudaFunctions
 from .memory import CudaMemory
 

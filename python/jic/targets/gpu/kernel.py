@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from torch_mlir import ir
 
-from ..common import ops
+from ..ir import ops
 from .target import GpuTarget
 
 

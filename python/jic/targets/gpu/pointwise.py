@@ -8,11 +8,11 @@ from torch_mlir import ir
 
 from jic.errors import UnsupportedError
 
-from ..common import ops
-from ..common.evaluate import Evaluator, accesses
-from ..common.index import Linear, identity, offset
-from ..common.region import Region
-from ..common.space import merge
+from ..ir import ops
+from ..kernel.evaluate import Evaluator, accesses
+from ..kernel.index import Linear, identity, offset
+from ..kernel.region import Region
+from ..kernel.space import merge
 from .kernel import KernelBuilder, divide
 from .target import BYTES, GpuTarget, Launch
 

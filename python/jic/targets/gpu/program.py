@@ -18,8 +18,8 @@ from torch_mlir import ir
 
 from jic.errors import LoweringError, UnsupportedError
 
-from ..common.dtypes import DTYPES
-from ..common.region import Region, parse, source_line, value_of
+from ..kernel.elements import DTYPES
+from ..kernel.region import Region, parse, source_line, value_of
 from . import pointwise, reduction
 from .target import BYTES, GpuTarget, Launch
 

@@ -10,9 +10,9 @@ from torch_mlir import ir
 
 from jic.errors import UnsupportedError
 
-from ..common import ops
-from ..common.elementwise import is_float, register_element
-from ..common.region import Node
+from ..ir import ops
+from ..kernel.elementwise import is_float, register_element
+from ..kernel.region import Node
 
 
 @dataclass(frozen=True)

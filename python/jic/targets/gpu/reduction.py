@@ -16,11 +16,11 @@ from torch_mlir import ir
 
 from jic.errors import UnsupportedError
 
-from ..common import ops
-from ..common.evaluate import Evaluator, accesses, normal
-from ..common.index import Index, Linear, Variable, identity, offset
-from ..common.region import Node, Region
-from ..common.space import Axis, merge
+from ..ir import ops
+from ..kernel.evaluate import Evaluator, accesses, normal
+from ..kernel.index import Index, Linear, Variable, identity, offset
+from ..kernel.region import Node, Region
+from ..kernel.space import Axis, merge
 from .kernel import KernelBuilder, divide
 from .pointwise import buffer_list, vector_width
 from .reducers import Reducer

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from torch_mlir import ir
 
-from ..common.functions import Functions
-from ..common.index import Variable
-from ..common.memory import Memory
+from ..kernel.functions import Functions
+from ..kernel.index import Variable
+from ..kernel.memory import Memory
 
 if TYPE_CHECKING:
     from .kernel import KernelBuilder

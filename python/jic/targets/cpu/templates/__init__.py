@@ -11,22 +11,31 @@ from torch_mlir import ir
 
 from jic.errors import LoweringError
 
-from ...common.region import Region
-from ..kernel import KernelModule, Lowered
+from ...kernel.region import Region
+from ...program.launch import Lowered
+from ..kernel import KernelModule
 from ..machine import Machine
 
-_MODULES = {"indexing": "pointwise"}
-_KINDS = ("pointwise", "indexing", "reduction", "contraction", "window", "concat", "scan", "update")
+_MODULES = {
+    "pointwise": "walk.pointwise",
+    "indexing": "walk.pointwise",
+    "concat": "walk.concat",
+    "update": "walk.update",
+    "reduction": "reduction.reduction",
+    "scan": "reduction.scan",
+    "contraction": "gemm.contraction",
+    "window": "window.window",
+}
 
 
 def lower(region: Region, name: str, kernels: KernelModule, machine: Machine) -> Lowered:
     """Lower `region` by the template of its kind."""
-    if region.kind not in _KINDS:
-        raise LoweringError(f"no template for kernels of kind {region.kind}", hint=f"kinds are {', '.join(_KINDS)}")
-    module = importlib.import_module(f"{__name__}.{_MODULES.get(region.kind, region.kind)}")
+    if region.kind not in _MODULES:
+        raise LoweringError(f"no template for kernels of kind {region.kind}", hint=f"kinds are {', '.join(_MODULES)}")
+    module = importlib.import_module(f"{__name__}.{_MODULES[region.kind]}")
     return module.lower(region, name, kernels, machine)
 
 
 def lower_recurrence(op: ir.Operation, name: str, kernels: KernelModule, machine: Machine) -> Lowered:
     """Lower a `jic.fused` of kind `recurrence`."""
-    return importlib.import_module(f"{__name__}.recurrence").lower(op, name, kernels, machine)
+    return importlib.import_module(f"{__name__}.recurrence.recurrence").lower(op, name, kernels, machine)

@@ -1,0 +1,58 @@
+"""What a template gives back: the launches of a lowered kernel, and the buffers that they take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import prod
+
+from ..kernel.region import Region
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """A launch operand: the kernel's `argument` or `result` number `index`, a `temp` of the lowering, or the `status`."""
+
+    kind: str
+    index: int
+
+
+@dataclass(frozen=True)
+class Launch:
+    """One call of a kernel function (see "Kernel ABI" in docs/architecture.md). The first `inputs` buffers are read.
+
+    `cost` is the estimated time of all tasks on one core in ns, `scratch` bytes a thread.
+    """
+
+    kernel: str
+    buffers: tuple[Buffer, ...]
+    inputs: int
+    tasks: int
+    cost: int
+    scratch: int = 0
+
+
+@dataclass
+class Lowered:
+    """A lowered `jic.fused`: launches in order and the sizes in bytes of the temporaries between them.
+
+    `status` tells that the last buffer of every launch is the i64[1] status buffer that index checks write to.
+    `updates` are (result, argument) pairs: the result's buffer must hold the argument's elements before the first launch,
+    be it that it is the argument's own memory; the launches write only a part of it.
+    """
+
+    launches: list[Launch] = field(default_factory=list)
+    temps: list[int] = field(default_factory=list)
+    status: bool = False
+    updates: tuple[tuple[int, int], ...] = ()
+
+
+def buffer_types(region: Region, status: bool = False) -> list[tuple[int, str]]:
+    """Kernel buffers of a region: arguments, results, and the status buffer if indices are checked."""
+    nodes = [region.nodes[i] for i in [*range(region.arguments), *region.outputs]]
+    return [(prod(n.shape), n.element) for n in nodes] + ([(1, "i64")] if status else [])
+
+
+def launch_buffers(region: Region, status: bool = False) -> tuple[Buffer, ...]:
+    arguments = [Buffer("argument", i) for i in range(region.arguments)]
+    results = [Buffer("result", i) for i in range(len(region.outputs))]
+    return (*arguments, *results, *([Buffer("status", 0)] if status else []))
