@@ -12,7 +12,7 @@ from jic import dialects
 from jic.dialects import build
 from jic.runtime.artifact import Artifact
 from jic.runtime.program import Program
-from jic.targets.cpu.compile import compile_module
+from jic.targets import lookup
 from jic.targets.cpu.machine import Machine
 
 DTYPES = {
@@ -76,7 +76,7 @@ def kernel(inputs: Sequence[ir.Value], body: Body, kind: str = "pointwise") -> A
 
 
 def compiled(types: Sequence[tuple[Sequence[int], str]], body: Body, machine: Machine | None = None) -> Program:
-    code = compile_module(module(types, body), machine)
+    code = lookup("cpu", **({} if machine is None else {"machine": machine})).compile(module(types, body))
     return Program(Artifact(code.manifest, code.code, code.constants))
 
 

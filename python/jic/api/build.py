@@ -53,13 +53,13 @@ def build(traced: Traced, config: JitConfig, cache: ArtifactCache | None) -> Bui
 
 def compile_traced(traced: Traced, config: JitConfig) -> Built:
     """Import, optimise and compile without a cache."""
-    from ..targets.cpu.compile import compile_module
+    from ..targets import lookup
 
     seconds: dict[str, float] = {}
     module = optimized(traced, config, seconds)
-    code = compile_module(module)
-    seconds |= code.seconds
-    return Built(Artifact(code.manifest, code.code, code.constants), seconds=seconds)
+    made = lookup(config.target_device).compile(module)
+    seconds |= made.seconds
+    return Built(Artifact(made.manifest, made.code, made.constants), seconds=seconds)
 
 
 def imported(traced: Traced) -> ir.Module:
@@ -70,17 +70,20 @@ def imported(traced: Traced) -> ir.Module:
     return import_graph(traced, context())
 
 
-def optimized(traced: Traced, config: JitConfig, seconds: dict[str, float] | None = None) -> ir.Module:
-    """The graph after the target's default pipeline: at the kernels level."""
+def optimized(
+    traced: Traced, config: JitConfig, seconds: dict[str, float] | None = None, target: str | None = None
+) -> ir.Module:
+    """The graph after the default pipeline of a target, `config`'s unless another is named: at the kernels level."""
     from ..passes.pipeline import Pipeline
-    from ..targets.cpu.pipeline import default_pipeline
+    from ..targets import lookup
+    from ..targets.pipelines import joined
 
     times: dict[str, Any] = {} if seconds is None else seconds
     start = time.perf_counter()
     module = imported(traced)
     times["import"] = time.perf_counter() - start
     start = time.perf_counter()
-    text = default_pipeline(config.fusion_strategy, config.max_fusion_size, config.enable_optimizations)
+    text = joined(lookup(target or config.target_device).pipeline(config))
     with module.context:
         Pipeline.parse(text).run(module.operation, verify_each=False)
         if not _is_valid(module):  # a bug of jic's: once more, to say in which pass

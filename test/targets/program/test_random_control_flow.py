@@ -12,14 +12,16 @@ from support.program_harness import module, poison
 from jic.runtime.artifact import Artifact
 from jic.runtime.native_module import native
 from jic.runtime.program import Program
-from jic.targets.cpu.compile import compile_module
+from jic.targets import lookup
 
 
 def check(seed: int) -> None:
     """Compile program `seed`, and run it a few times on memory that holds anything but what it needs."""
     random = Random(seed)
     block, kinds = generate(random)
-    code = compile_module(module([(SHAPES[k], "i64") for k in kinds], lambda *v: walk(block, list(v), Builder())))
+    code = lookup("cpu").compile(
+        module([(SHAPES[k], "i64") for k in kinds], lambda *v: walk(block, list(v), Builder()))
+    )
     program = Program(Artifact(code.manifest, code.code, code.constants))
     for attempt in range(2):
         torch.manual_seed(seed + attempt)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from torch_mlir import ir
 
 from ..gpu.reducers import extract
-from ..gpu.target import BYTES
 from ..ir import ops
 from ..kernel import elementwise
+from ..kernel.elements import ELEMENT_BYTES
 from ..kernel.index import Linear
 from ..kernel.memory import Memory
 
@@ -60,4 +60,4 @@ class CudaMemory(Memory):
 
 
 def _alignment(width: int, element: ir.Type) -> dict[str, ir.Attribute]:
-    return {"alignment": ir.IntegerAttr.get(ops.element_type("i64"), width * BYTES[str(element)])}
+    return {"alignment": ir.IntegerAttr.get(ops.element_type("i64"), width * ELEMENT_BYTES[str(element)])}

@@ -134,6 +134,12 @@ def _target() -> llvm.Target:
     return llvm.Target.from_triple(TRIPLE)
 
 
+def check_architecture(arch: str) -> None:
+    """Raise `ConfigError` if `arch` is not a key of `ARCHITECTURES`."""
+    if arch not in ARCHITECTURES:
+        raise ConfigError(f"unknown CUDA architecture '{arch}', expected one of {', '.join(ARCHITECTURES)}")
+
+
 def to_ptx(text: str, arch: str = "sm_90a", level: int = 3) -> str:
     """PTX of LLVM IR `text` for `arch` (a key of `ARCHITECTURES`).
 
@@ -141,8 +147,7 @@ def to_ptx(text: str, arch: str = "sm_90a", level: int = 3) -> str:
         ConfigError: `arch` is not known.
         CodegenError: LLVM refuses the IR or could not select an intrinsic in it.
     """
-    if arch not in ARCHITECTURES:
-        raise ConfigError(f"unknown CUDA architecture '{arch}', expected one of {', '.join(ARCHITECTURES)}")
+    check_architecture(arch)
     check_selectable(text)
     with _lock:
         machine = _target().create_target_machine(cpu=arch, features=ARCHITECTURES[arch], opt=level)

@@ -17,14 +17,17 @@ from torch_mlir import ir
 from jic.errors import UnsupportedError
 
 from ..ir import ops
+from ..kernel.cost import region_ns
 from ..kernel.evaluate import Evaluator, accesses, normal
 from ..kernel.index import Index, Linear, Variable, identity, offset
 from ..kernel.region import Node, Region
 from ..kernel.space import Axis, merge
-from .kernel import KernelBuilder, divide
-from .pointwise import buffer_list, vector_width
+from ..program.launch import Launch, Lowered, buffer_types, launch_buffers
+from .ids import barrier, block_id, divide, thread_id
+from .kernel import GpuKernel, GpuKernels
+from .machine import GpuMachine
+from .pointwise import vector_width
 from .reducers import Reducer
-from .target import GpuTarget, Launch
 
 KEPT_ELEMENTS = 16  # of a row that a thread keeps in registers
 SERIAL_BELOW = 32  # rows shorter than this are one thread's work
@@ -76,7 +79,7 @@ class Plan:
         return self.space if node.shape == self.shape else self.row
 
 
-def plan(region: Region, target: GpuTarget) -> Plan:
+def plan(region: Region, machine: GpuMachine) -> Plan:
     """Choose the mapping. Raises `UnsupportedError` for reductions of different spaces or dims."""
     reduces = region.find("reduce")
     spaces = {(region.nodes[region.nodes[n].operands[0]].shape, region.nodes[n].attributes["dims"]) for n in reduces}
@@ -107,20 +110,20 @@ def plan(region: Region, target: GpuTarget) -> Plan:
     if not reduced:
         reduced = [Axis(dims[-1] if dims else -1, 1)]
 
-    width = vector_width(target, touched, reduced[-1].variable, reduced[-1].size)
+    width = vector_width(machine, touched, reduced[-1].variable, reduced[-1].size)
     if any(r.positional for r in reducers):
         width = 1
     rows, length = prod(a.size for a in kept), prod(a.size for a in reduced)
-    across = bool(kept) and axes[-1].variable not in dims and rows >= target.threads
-    threads = target.threads
+    across = bool(kept) and axes[-1].variable not in dims and rows >= machine.threads
+    threads = machine.threads
     if across or length < SERIAL_BELOW:
         # Neighbouring threads take neighbouring rows: reads are adjacent when rows are, as for a sum over leading dims.
         group, width = 1, (1 if across else width)
-    elif length <= target.warp * KEPT_ELEMENTS:
-        group = target.warp
+    elif length <= machine.warp * KEPT_ELEMENTS:
+        group = machine.warp
     else:
-        group = threads = min(target.threads, 1 << (ceil(length / width) - 1).bit_length())
-        group = threads = max(group, target.warp or 1)
+        group = threads = min(machine.threads, 1 << (ceil(length / width) - 1).bit_length())
+        group = threads = max(group, machine.warp or 1)
     return Plan(shape, dims, kept, reduced, _stages(region, reduces), group, threads, width)
 
 
@@ -136,35 +139,34 @@ def _stages(region: Region, reduces: Sequence[int]) -> list[list[int]]:
     return [[n for n in reduces if depth[n] == d] for d in sorted({depth[n] for n in reduces})]
 
 
-def lower(region: Region, name: str, context: ir.Context, target: GpuTarget) -> Launch:
+def lower(region: Region, name: str, kernels: GpuKernels, machine: GpuMachine) -> Lowered:
     """The kernel of a `reduction` region."""
-    mapping = plan(region, target)
+    mapping = plan(region, machine)
     per_block = mapping.threads // mapping.group
     groups = ceil(mapping.rows / per_block)
-    blocks = min(groups, target.max_blocks)
-    elements = target.shared_elements(mapping.group)
+    blocks = min(groups, machine.max_blocks)
+    elements = machine.shared_elements(mapping.group)
     shared: list[ir.Type] = []
-    with context:
+    with kernels.context:
         if elements:
             reducers = [_reducer(region, n) for stage in mapping.stages for n in stage]
             shared = [_shared_type(t) for r in reducers for t in r.types()]
-    buffers = buffer_list(region)
-    kernel = KernelBuilder(context, target, name, buffers, mapping.threads, shared, elements)
+    kernel = kernels.kernel(machine, name, buffer_types(region), mapping.threads, shared, elements)
     with kernel.body():
-        block = kernel.block()
+        block = block_id()
         if groups > blocks:
 
             def step(number: ir.Value, _: list[ir.Value]) -> list[ir.Value]:
-                _Row(region, mapping, kernel, target).emit(number)
+                _Row(region, mapping, kernel, machine).emit(number)
                 if elements:
-                    kernel.barrier()  # the next row's threads write what slower ones may still read
+                    barrier()  # the next row's threads write what slower ones may still read
                 return []
 
             ops.for_loop(block, ops.index(groups), ops.index(blocks), step)
         else:
-            _Row(region, mapping, kernel, target).emit(block)
-    counts = tuple(n for n, _ in buffers)
-    return Launch(name, kernel.module, (blocks, 1, 1), (mapping.threads, 1, 1), region.arguments, counts)
+            _Row(region, mapping, kernel, machine).emit(block)
+    cost, threads = int(region_ns(region)), mapping.threads
+    return Lowered([Launch(name, launch_buffers(region), region.arguments, blocks, cost, threads=threads)])
 
 
 def _shared_type(type_: ir.Type) -> ir.Type:
@@ -176,8 +178,8 @@ def _shared_type(type_: ir.Type) -> ir.Type:
 class _Row:
     """The code for the row of one group of threads."""
 
-    def __init__(self, region: Region, mapping: Plan, kernel: KernelBuilder, target: GpuTarget) -> None:
-        self.region, self.plan, self.kernel, self.target = region, mapping, kernel, target
+    def __init__(self, region: Region, mapping: Plan, kernel: GpuKernel, machine: GpuMachine) -> None:
+        self.region, self.plan, self.kernel, self.machine = region, mapping, kernel, machine
         self.bound: dict[tuple[int, Index], ir.Value] = {}
         self.in_registers = mapping.rounds * mapping.width <= KEPT_ELEMENTS
         self._points: dict[int, _Point] = {}
@@ -185,7 +187,7 @@ class _Row:
 
     def emit(self, block: ir.Value) -> None:
         p = self.plan
-        thread = self.kernel.thread()
+        thread = thread_id()
         if p.group == p.threads:
             number, self.thread, exists = block, thread, None
         else:
@@ -216,8 +218,8 @@ class _Row:
         variables: dict[Variable, ir.Value] = dict(self.row_variables)
         variables.update({a.variable: d for a, d in zip(p.reduced, digits, strict=True)})
         lane = p.reduced[-1].variable if p.width > 1 else None
-        memory = self.target.memory(self.kernel.buffers, variables, lane, p.width)
-        return Evaluator(self.region, memory, self.target.functions, self.bound)
+        memory = self.machine.memory(self.kernel.buffers, variables, lane, p.width)
+        return Evaluator(self.region, memory, self.machine.functions, self.bound)
 
     def _unrolled(self) -> Iterator[_Point]:
         """The thread's points, the same ones at every call, so that values found in one stage serve the next."""
@@ -283,7 +285,7 @@ class _Row:
             arrays = self.kernel.shared[self._shared_used :]
             self._shared_used += sum(map(len, partial))
             combine = [r.combine for r in reducers]
-            partial = self.target.reduce_group(self.kernel, arrays, self.thread, p.group, partial, combine)
+            partial = self.machine.reduce_group(arrays, self.thread, p.group, partial, combine)
         for n, reducer, values in zip(stage, reducers, partial, strict=True):
             self.bound[n, normal(region.nodes[n], p.row)] = reducer.result(values)
 
@@ -319,8 +321,8 @@ class _Row:
 
             self._looped(body, [])
         if per_row:
-            memory = self.target.memory(self.kernel.buffers, dict(self.row_variables), None, 1)
-            at = Evaluator(region, memory, self.target.functions, self.bound)
+            memory = self.machine.memory(self.kernel.buffers, dict(self.row_variables), None, 1)
+            at = Evaluator(region, memory, self.machine.functions, self.bound)
             first = None if p.group == 1 else ops.cmpi("eq", self.thread, ops.index(0))
             store(at, per_row, p.row, _both(first, exists))
 

@@ -20,6 +20,7 @@ class Buffer:
 class Launch:
     """One call of a kernel function (see "Kernel ABI" in docs/architecture.md). The first `inputs` buffers are read.
 
+    `tasks` are independent of each other: a CPU divides them among threads, a GPU has a block of `threads` threads for each.
     `cost` is the estimated time of all tasks on one core in ns, `scratch` bytes a thread.
     """
 
@@ -29,6 +30,7 @@ class Launch:
     tasks: int
     cost: int
     scratch: int = 0
+    threads: int = 0
 
 
 @dataclass
@@ -41,7 +43,7 @@ class Lowered:
     """
 
     launches: list[Launch] = field(default_factory=list)
-    temps: list[int] = field(default_factory=list)
+    temporaries: list[int] = field(default_factory=list)
     status: bool = False
     updates: tuple[tuple[int, int], ...] = ()
 

@@ -10,6 +10,7 @@ Jumps are branches of the `cf` dialect between blocks; a loop's counter is loade
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from math import prod
 from typing import Any
 
@@ -19,12 +20,28 @@ from jic.dialects import build as b
 
 from ..ir import ops
 from ..kernel.elements import storage
+from .backend import Backend
+from .lower import lower, main_of
 from .sharing import extent
 from .steps import Program, Slot, Step
 
 
-def main_of_launches(program: Program, main: ir.Operation, module: ir.Module) -> None:
-    """Append `program`, lowered from `main`, to `module`, which holds its kernels."""
+def replace_by_launches(module: ir.Operation, backend: Backend, functions: Callable[[], Iterable[ir.OpView]]) -> None:
+    """Lower `module` in place: what `functions` gives after the lowering, and `@main` as launches, are all it then holds."""
+    block = module.regions[0].blocks[0]
+    with module.context, ir.Location.unknown():
+        main = main_of(block)
+        program = lower(main, backend)
+        old = [op.operation for op in block.operations]
+        for op in functions():
+            block.append(op.operation.clone())
+        main_of_launches(program, main, block)
+        for op in reversed(old):
+            op.erase()
+
+
+def main_of_launches(program: Program, main: ir.Operation, into: ir.Block) -> None:
+    """Append `program`, lowered from `main`, to `into`, which holds its kernels."""
     inputs = [Slot("input", i, *extent(a)) for i, a in enumerate(main.regions[0].blocks[0].arguments)]
     types = [_memref(s) for s in [*inputs, *program.outputs]]
     workspace = ir.MemRefType.get([max(1, program.workspace)], ops.element_type("i8"))
@@ -33,7 +50,7 @@ def main_of_launches(program: Program, main: ir.Operation, module: ir.Module) ->
         "sym_name": b.string("main"),
         "function_type": ir.TypeAttr.get(ir.FunctionType.get(types, [])),
     }
-    with ir.InsertionPoint(module.body):
+    with ir.InsertionPoint(into):
         function = ir.Operation.create("func.func", attributes=attributes, regions=1)
     block = function.regions[0].blocks.append(*types)
     arguments = list(block.arguments)
@@ -132,13 +149,14 @@ class _Writer:
             ops.op("memref.copy", [self.buffer(s) for s in step.slots], None)
         elif step.op == "bail":
             ops.op("cf.assert", [self._is(step.slots[0], "eq")], None, {"msg": b.string(step.name)})
-        elif step.op == "launch":
+        elif step.launch is not None:
+            launch = step.launch
             attributes: dict[str, Any] = {
-                "kernel": ir.FlatSymbolRefAttr.get(step.kernel),
+                "kernel": ir.FlatSymbolRefAttr.get(launch.kernel),
                 "inputs": b.i64(step.inputs),
-                "tasks": b.i64(step.tasks),
-                "cost": b.i64(step.cost),
-                "scratch": b.i64(step.scratch),
+                "tasks": b.i64(launch.tasks),
+                "cost": b.i64(launch.cost),
+                "scratch": b.i64(launch.scratch),
             }
             b.op("launch", [self.buffer(s) for s in step.slots], [], attributes)
         elif step.op == "aten":

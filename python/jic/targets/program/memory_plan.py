@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-ALIGNMENT = 64
+CONSTANT_ALIGNMENT = 64
 
 
 @dataclass
@@ -63,11 +63,12 @@ def bits(mask: int) -> list[int]:
     return found
 
 
-def align(size: int) -> int:
-    return -(-max(1, size) // ALIGNMENT) * ALIGNMENT
+def align(size: int, alignment: int) -> int:
+    """`size`, at least 1, rounded up to a multiple of `alignment`."""
+    return -(-max(1, size) // alignment) * alignment
 
 
-def assign(ranges: list[Range]) -> int:
+def assign(ranges: list[Range], alignment: int) -> int:
     """Give every range an offset such that no two in conflict overlap; returns the workspace's size.
 
     Biggest first, each at the lowest gap that fits (the greedy-by-size strategy of Pisarchyk and Lee, 2020).
@@ -75,13 +76,13 @@ def assign(ranges: list[Range]) -> int:
     placed: list[tuple[int, Range]] = []
     top = 0
     for number, item in sorted(enumerate(ranges), key=lambda r: -r[1].size):
-        size = align(item.size)
+        size = align(item.size, alignment)
         at = 0
         conflicting = [p for k, p in placed if item.conflicts >> k & 1 or p.conflicts >> number & 1]
         for other in sorted(conflicting, key=lambda p: p.offset):
             if at + size <= other.offset:
                 break
-            at = max(at, other.offset + align(other.size))
+            at = max(at, other.offset + align(other.size, alignment))
         item.offset = at
         placed.append((number, item))
         top = max(top, at + size)

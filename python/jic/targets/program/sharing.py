@@ -19,7 +19,7 @@ from math import prod
 
 from torch_mlir import ir
 
-from jic.errors import LoweringError
+from jic.errors import LoweringError, UnsupportedError
 
 from ..kernel.elements import ELEMENT_BYTES
 
@@ -33,8 +33,11 @@ def extent(value: ir.Value) -> tuple[int, str]:
     """(elements, element type) of a tensor."""
     type_ = ir.RankedTensorType(value.type)
     if not type_.has_static_shape:
-        raise LoweringError(f"a buffer has the dynamic type {type_}")
-    return prod(type_.shape), str(type_.element_type)
+        raise LoweringError(f"a buffer has the dynamic type {type_}", hint="compile with static shapes")
+    element = str(type_.element_type)
+    if element not in ELEMENT_BYTES:
+        raise UnsupportedError(f"a tensor of {element} has no lowering")
+    return prod(type_.shape), element
 
 
 def operations(block: ir.Block) -> list[ir.Operation]:

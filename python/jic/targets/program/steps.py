@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from torch_mlir import ir
 
 from ..kernel.elements import ELEMENT_BYTES
+from .launch import Launch
 from .memory_plan import Range, Uses
 
 
@@ -51,10 +52,7 @@ class Step:
     name: str = ""
     location: str = ""
     inputs: int = 0
-    kernel: str = ""
-    tasks: int = 0
-    cost: int = 0
-    scratch: int = 0
+    launch: Launch | None = None
     call: ir.Operation | None = None
     first_value: int = 0
     ops: list[str] = field(default_factory=list)

@@ -13,7 +13,7 @@ from jic.passes.base import functions
 from jic.passes.pipeline import Pipeline
 from jic.runtime.artifact import Artifact
 from jic.runtime.program import Program
-from jic.targets.cpu.compile import compile_module
+from jic.targets import lookup
 from jic.targets.cpu.machine import Machine
 
 Step = Callable[..., Sequence[ir.Value]]
@@ -47,7 +47,7 @@ def loop_program(
     (main,) = functions(made.operation)
     names = [op.operation.name for op in main.regions[0].blocks[0].operations]
     assert set(names) <= {"jic.constant", "jic.fused", "func.return"}, names
-    code = compile_module(made, machine)
+    code = lookup("cpu", **({} if machine is None else {"machine": machine})).compile(made)
     return Program(Artifact(code.manifest, code.code, code.constants))
 
 

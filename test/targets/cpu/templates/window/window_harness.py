@@ -66,7 +66,7 @@ class Compiled:
         self.launches: list[Any] = []
         if self.lowered.launches:
             self._load(compile_kernels(module, machine))
-        self.temps = [_guarded(torch.zeros(size, dtype=torch.uint8)) for size in self.lowered.temps]
+        self.temps = [_guarded(torch.zeros(size, dtype=torch.uint8)) for size in self.lowered.temporaries]
 
     def _load(self, code: bytes) -> None:
         llvm.initialize_native_target()

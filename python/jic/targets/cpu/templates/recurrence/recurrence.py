@@ -52,14 +52,14 @@ def lower(fused: ir.Operation, name: str, kernels: KernelModule, machine: Machin
     arguments = [Buffer("argument", i) for i in range(body.arguments)]
     packed: dict[int, Buffer] = {}
     for number, p in products.items():
-        packed[number] = Buffer("temp", len(lowered.temps))
-        lowered.temps.append(matmul.weight_bytes(p))
+        packed[number] = Buffer("temp", len(lowered.temporaries))
+        lowered.temporaries.append(matmul.weight_bytes(p))
         tasks = matmul.pack(body, p, f"{name}_pack{number}", kernels, machine)
         cost = matmul.weight_bytes(p) // 8 + 1
         buffers = (*arguments, packed[number])
         lowered.launches.append(Launch(f"{name}_pack{number}", buffers, body.arguments, tasks, cost))
-    temps = [Buffer("temp", len(lowered.temps) + i) for i in range(len(plan.temps))]
-    lowered.temps += [prod(body.node(n).shape) * ELEMENT_BYTES[body.node(n).element] for n in plan.temps]
+    temps = [Buffer("temp", len(lowered.temporaries) + i) for i in range(len(plan.temps))]
+    lowered.temporaries += [prod(body.node(n).shape) * ELEMENT_BYTES[body.node(n).element] for n in plan.temps]
     results = [Buffer("result", i) for i in range(len(body.results))]
     _emit(body, plan, products, layout, name, kernels, machine)
     # packed weights are read: they stand with the inputs

@@ -10,31 +10,33 @@ import numpy as np
 from torch_mlir import ir
 
 from jic.errors import LoweringError
-from jic.passes.simplify._constants import read
+from jic.passes.simplify.constants import read
 
 from ..kernel.elements import DTYPES
 from ..kernel.region import value_of
-from ..program.memory_plan import align
-from ..program.steps import Program, Slot, Step
-from .machine import Machine
+from .backend import Backend
+from .memory_plan import CONSTANT_ALIGNMENT, align
+from .steps import Program, Slot, Step
 
 
-def build(program: Program, main: ir.Operation, machine: Machine) -> tuple[dict[str, Any], bytes]:
-    """(manifest, constants blob)"""
+def build(
+    program: Program, main: ir.Operation, backend: Backend, more: dict[str, Any] | None = None
+) -> tuple[dict[str, Any], bytes]:
+    """(manifest, constants blob); `more` are the target's own entries."""
     block = main.regions[0].blocks[0]
     returned = list(block.operations)[-1].operation
     constants, table = _constants(program.constants)
     manifest = {
         "format": 1,
-        "target": "cpu",
-        "features": f"{machine.name} {machine.features}",
+        "target": backend.target,
         "inputs": [_tensor(v) for v in block.arguments],
         "outputs": [_tensor(v) for v in returned.operands],
         "workspace": program.workspace,
-        "scratch": max((s.scratch for s in program.steps), default=0),
+        "scratch": max((s.launch.scratch for s in program.steps if s.launch), default=0),
         "constants": table,
         "values": program.values,
-        "steps": [_step(s, program) for s in program.steps],
+        "steps": [_step(s, program, backend) for s in program.steps],
+        **(more or {}),
     }
     return manifest, constants
 
@@ -49,9 +51,11 @@ def _slot(slot: Slot, program: Program) -> list[Any]:
     return [slot.kind, at]
 
 
-def _step(step: Step, program: Program) -> dict[str, Any]:
+def _step(step: Step, program: Program, backend: Backend) -> dict[str, Any]:
     slots = [_slot(s, program) for s in step.slots]
     description = _DESCRIPTIONS[step.op](step, slots)
+    if step.launch is not None:
+        description |= {"kernel": step.launch.kernel, "cost": step.launch.cost, **backend.launch_fields(step)}
     if step.to is not None:
         description["to"] = step.to.step
     if step.times > 1:
@@ -62,11 +66,8 @@ def _step(step: Step, program: Program) -> dict[str, Any]:
 def _launch(step: Step, slots: list[list[Any]]) -> dict[str, Any]:
     return {
         "op": "launch",
-        "kernel": step.kernel,
         "buffers": slots,
         "inputs": step.inputs,
-        "tasks": step.tasks,
-        "cost": step.cost,
         "name": step.name,
         "ops": step.ops,
         "location": step.location,
@@ -122,7 +123,7 @@ def _constants(attributes: list[ir.Attribute]) -> tuple[bytes, list[list[int]]]:
     for attribute in attributes:
         data = dense_bytes(attribute)
         table.append([len(blob), len(data)])
-        blob += data.ljust(align(len(data)), b"\0")
+        blob += data.ljust(align(len(data), CONSTANT_ALIGNMENT), b"\0")
     return bytes(blob), table
 
 
