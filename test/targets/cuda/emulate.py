@@ -110,7 +110,7 @@ def run(module: ir.Module, inputs: Sequence[torch.Tensor]) -> list[torch.Tensor]
         memory["output", i] = torch.empty(d["shape"], dtype=getattr(torch, d["dtype"]))
     for i, (offset, size) in enumerate(manifest["constants"]):
         memory["constant", i] = torch.frombuffer(bytearray(constants[offset : offset + size]), dtype=torch.uint8)
-    workspace = torch.empty(max(1, manifest["workspace"]), dtype=torch.uint8)
+    workspace = torch.zeros(max(1, manifest["workspace"]), dtype=torch.uint8)
 
     def address(slot: Sequence[Any]) -> int:
         kind, at = slot
@@ -119,6 +119,9 @@ def run(module: ir.Module, inputs: Sequence[torch.Tensor]) -> list[torch.Tensor]
     for step in manifest["steps"]:
         if step["op"] == "copy":
             ctypes.memmove(address(step["to"]), address(step["from"]), step["bytes"])
+            continue
+        if step["op"] == "check":
+            assert not ctypes.c_int64.from_address(address(step["buffer"])).value, step["message"]
             continue
         name, pointers = step["kernel"], [address(s) for s in step["buffers"]]
         _launch(texts[name], name, step["grid"][0], step["block"][0], pointers)

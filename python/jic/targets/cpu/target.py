@@ -19,10 +19,10 @@ from .machine import Machine, host
 
 _ROOM = f"{__package__}.templates"
 TEMPLATES = {
-    "pointwise": f"{_ROOM}.walk.pointwise",
-    "indexing": f"{_ROOM}.walk.pointwise",
-    "concat": f"{_ROOM}.walk.concat",
-    "update": f"{_ROOM}.walk.update",
+    "pointwise": f"{_ROOM}.walk.walk",
+    "indexing": f"{_ROOM}.walk.walk",
+    "concat": f"{_ROOM}.walk.walk",
+    "update": f"{_ROOM}.walk.walk",
     "reduction": f"{_ROOM}.reduction.reduction",
     "scan": f"{_ROOM}.reduction.scan",
     "contraction": f"{_ROOM}.gemm.contraction",

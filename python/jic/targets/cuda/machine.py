@@ -26,6 +26,7 @@ class CudaMachine(GpuMachine):
     vector_bytes: int = 16
     warp: int = WARP
     threads: int = 256
+    max_iterations: int = 0
 
     def buffer_type(self, elements: int, element: str) -> str:
         stored = {"i1": "i8", "ui8": "i8"}.get(element, element)

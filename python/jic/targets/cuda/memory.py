@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from torch_mlir import ir
 
-from ..gpu.reducers import extract
 from ..ir import ops
 from ..kernel import elementwise
 from ..kernel.elements import ELEMENT_BYTES
@@ -48,7 +47,7 @@ class CudaMemory(Memory):
             ops.op("vector.store", [value, buffer, self._uniform(position)], None, attributes)
             return
         for k, at in enumerate(self._lane_positions(position)):
-            ops.op("memref.store", [extract(value, k), buffer, at], None)
+            ops.op("memref.store", [ops.extract(value, k), buffer, at], None)
 
     @staticmethod
     def _stored(value: ir.Value, element: str) -> ir.Value:

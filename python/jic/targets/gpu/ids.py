@@ -9,8 +9,8 @@ from torch_mlir import ir
 from ..ir import ops
 
 
-def _id(name: str) -> ir.Value:
-    dimension = {"dimension": ir.Attribute.parse("#gpu<dim x>")}
+def _id(name: str, dim: str = "x") -> ir.Value:
+    dimension = {"dimension": ir.Attribute.parse(f"#gpu<dim {dim}>")}
     return ops.op(f"gpu.{name}", [], ops.index_type(), dimension)
 
 
@@ -22,6 +22,13 @@ def thread_id() -> ir.Value:
 def block_id() -> ir.Value:
     """This block's number."""
     return _id("block_id")
+
+
+def block_number(blocks: int, most: int) -> ir.Value:
+    """This block's number among `blocks`, of which a launch has at most `most` in a row; see `GpuMachine.grid`."""
+    if blocks <= most:
+        return block_id()
+    return ops.binary("arith.addi", ops.binary("arith.muli", _id("block_id", "y"), ops.index(most)), block_id())
 
 
 def barrier() -> None:

@@ -8,9 +8,13 @@ from dataclasses import dataclass
 
 from torch_mlir import ir
 
+from jic.errors import UnsupportedError
+
 from ..kernel.functions import Functions
 from ..kernel.index import Variable
 from ..kernel.memory import Memory
+
+MAX_UNROLL = 32
 
 Combine = Callable[[list[ir.Value], list[ir.Value]], list[ir.Value]]
 
@@ -24,6 +28,7 @@ class GpuMachine(ABC):
         vector_bytes: bytes of the widest load of one thread; 0 if loads are of single elements.
         warp: threads that exchange values without a barrier, or 0 if a kernel may not rely on that.
         threads: threads of a block.
+        max_iterations: of all loops that one thread runs, or 0 if there is no limit. lavapipe ends a thread there, silently.
     """
 
     functions: Functions
@@ -31,6 +36,33 @@ class GpuMachine(ABC):
     vector_bytes: int
     warp: int
     threads: int
+    max_iterations: int
+
+    def grid(self, blocks: int) -> list[int]:
+        """A launch of at least `blocks` blocks: rows of at most `max_blocks`."""
+        return [min(blocks, self.max_blocks), -(-blocks // self.max_blocks) if blocks else 1, 1]
+
+    def covers(self, blocks: int) -> bool:
+        """Whether `grid` has no more than `blocks` blocks."""
+        return blocks <= self.max_blocks or blocks % self.max_blocks == 0
+
+    def is_too_long(self, iterations: int) -> bool:
+        """Whether `unrolled` would refuse so many."""
+        return bool(self.max_iterations) and iterations > MAX_UNROLL * self.max_iterations
+
+    def unrolled(self, iterations: int) -> int:
+        """How many of a thread's `iterations` one iteration of a loop must do, such that the loops stay in the limit.
+
+        Raises:
+            UnsupportedError: so many that the kernel would be too long.
+        """
+        factor = -(-iterations // self.max_iterations) if self.max_iterations else 1
+        if self.is_too_long(iterations):
+            raise UnsupportedError(
+                f"a thread would run {iterations} iterations, of at most {MAX_UNROLL * self.max_iterations} on this target",
+                hint="split the reduction or the scan",
+            )
+        return max(1, factor)
 
     @abstractmethod
     def buffer_type(self, elements: int, element: str) -> str:

@@ -23,7 +23,11 @@ from .kernel import GpuKernel, GpuKernels
 from .machine import GpuMachine
 
 TEMPLATES = {
-    "pointwise": f"{__package__}.pointwise",
+    "pointwise": f"{__package__}.walk",
+    "indexing": f"{__package__}.walk",
+    "concat": f"{__package__}.walk",
+    "update": f"{__package__}.walk",
+    "scan": f"{__package__}.scan",
     "reduction": f"{__package__}.reduction",
 }
 _WORKSPACE_ALIGNMENT = 256  # the largest that a Vulkan device may ask of a buffer's offset
@@ -48,7 +52,15 @@ class GpuTarget(Target):
         return {}
 
     def backend(self, kernels: GpuKernels) -> Backend:
-        return Backend(self.name, TEMPLATES, kernels, self.machine, _launch_fields, _WORKSPACE_ALIGNMENT)
+        return Backend(self.name, TEMPLATES, kernels, self.machine, self._launch_fields, _WORKSPACE_ALIGNMENT)
+
+    def _launch_fields(self, step: Step) -> dict[str, Any]:
+        assert step.launch is not None
+        return {
+            "sizes": [slot.bytes for slot in step.slots],
+            "grid": self.machine.grid(step.launch.tasks),
+            "block": [step.launch.threads, 1, 1],
+        }
 
     def lowered(self, module: ir.Module) -> tuple[GpuKernels, Program]:
         """The kernels and the program of `@main`."""
@@ -90,12 +102,3 @@ class GpuTarget(Target):
 
 def _functions(kernels: GpuKernels) -> Iterable[ir.OpView]:
     return [op for kernel in kernels.made for op in kernel.module.body.operations]
-
-
-def _launch_fields(step: Step) -> dict[str, Any]:
-    assert step.launch is not None
-    return {
-        "sizes": [slot.bytes for slot in step.slots],
-        "grid": [step.launch.tasks, 1, 1],
-        "block": [step.launch.threads, 1, 1],
-    }

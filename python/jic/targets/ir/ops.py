@@ -138,6 +138,11 @@ def bitcast(value: ir.Value, element: ir.Type) -> ir.Value:
     return op("arith.bitcast", [value], like(value.type, element))
 
 
+def extract(vector: ir.Value, lane: int) -> ir.Value:
+    """One lane of a vector."""
+    return op("vector.extract", [vector], scalar_of(vector.type), {"static_position": ir.DenseI64ArrayAttr.get([lane])})
+
+
 def splat(value: ir.Value, width: int) -> ir.Value:
     """A scalar repeated over a vector."""
     return op("vector.broadcast", [value], vector_type(width, value.type))

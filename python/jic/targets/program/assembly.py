@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from torch_mlir import ir
 
+from ..kernel.buffers import Buffer
 from ..kernel.elements import ELEMENT_BYTES
 from ..kernel.region import source_line
 from .backend import Backend
 from .kernels import Kernel, Kernels
-from .launch import Buffer, Launch, Lowered
+from .launch import Launch, Lowered
 from .memory_plan import Range, assign, find_conflicts
 from .sharing import Node, Sharing, extent, kernels_in
 from .steps import Label, Program, Slot, Step

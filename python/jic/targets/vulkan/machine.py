@@ -23,6 +23,7 @@ class VulkanMachine(GpuMachine):
     vector_bytes: int = 0
     warp: int = 0
     threads: int = 128  # what every device allows
+    max_iterations: int = 60000  # of 65535 that lavapipe runs
 
     def buffer_type(self, elements: int, element: str) -> str:
         stored = {"i1": "i8", "ui8": "i8", "bf16": "i16"}.get(element, element)

@@ -17,8 +17,8 @@ from jic.targets.cpu.codegen import compile_kernels
 from jic.targets.cpu.kernel import KernelModule
 from jic.targets.cpu.machine import Machine, host
 from jic.targets.cpu.templates.window import window
+from jic.targets.kernel.buffers import Buffer
 from jic.targets.kernel.region import Region, parse
-from jic.targets.program.launch import Buffer
 
 DTYPES = {
     "f32": torch.float32,

@@ -10,11 +10,12 @@ from __future__ import annotations
 from math import prod
 
 from ....kernel import product
+from ....kernel.buffers import Buffer
 from ....kernel.cost import moved_bytes
 from ....kernel.elements import ELEMENT_BYTES
 from ....kernel.functions import Functions
 from ....kernel.region import Region
-from ....program.launch import Buffer, Launch, Lowered
+from ....program.launch import Launch, Lowered
 from ...kernel import KernelModule
 from ...machine import Machine
 from . import blocking

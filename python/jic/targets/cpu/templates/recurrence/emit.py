@@ -212,7 +212,7 @@ class Block:
         found = task.reach
         width = self._width(found, [operand])
         accumulator = Accumulator.of(region, task.node, width)
-        positional = found.positional | (set(dims) if accumulator.arg else set())
+        positional = found.positional | (set(dims) if accumulator.reducer.positional else set())
         offsets = [*(p for _, p in found.loads), at]
         sizes = [(d, s) for d, s in enumerate(shape) if d != rows]
         inner = merge_axes([(d, s) for d, s in sizes if d in dims], offsets, positional)
@@ -227,7 +227,7 @@ class Block:
         ) -> list[ir.Value]:
             evaluator = self.evaluator(variables, lane, width, mask)
             value = evaluator.memory.as_vector(evaluator.value(operand, index))
-            position = Linear.of(dims[-1]) if accumulator.arg else Linear()
+            position = Linear.of(dims[-1]) if accumulator.reducer.positional else Linear()
             where = evaluator.memory.as_vector(evaluator.memory.integer(position, ops.element_type("i64")))
             return accumulator.combine(state, value, where, mask if reduced_lane else None)
 

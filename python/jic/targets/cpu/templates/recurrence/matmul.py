@@ -14,11 +14,11 @@ from torch_mlir import ir
 from ....ir import index_ops as g
 from ....ir import ops
 from ....kernel import elementwise
+from ....kernel.buffers import buffer_types
 from ....kernel.elements import ELEMENT_BYTES
 from ....kernel.evaluate import Evaluator, accesses
 from ....kernel.index import Index, Linear
 from ....kernel.memory import Memory
-from ....program.launch import buffer_types
 from ...functions import CpuFunctions
 from ...kernel import KernelModule
 from ...machine import Machine

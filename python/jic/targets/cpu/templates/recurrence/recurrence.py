@@ -21,10 +21,11 @@ from math import lcm, prod
 from torch_mlir import ir
 
 from ....ir import ops
+from ....kernel.buffers import Buffer, buffer_types
 from ....kernel.cost import op_ns
 from ....kernel.elements import ELEMENT_BYTES, storage
 from ....kernel.index import Linear
-from ....program.launch import Buffer, Launch, Lowered, buffer_types
+from ....program.launch import Launch, Lowered
 from ...kernel import Kernel, KernelModule
 from ...machine import Machine
 from . import matmul

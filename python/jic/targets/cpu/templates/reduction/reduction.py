@@ -13,13 +13,14 @@ from __future__ import annotations
 from torch_mlir import ir
 
 from ....ir import ops
+from ....kernel.buffers import buffer_types, launch_buffers
 from ....kernel.cost import region_ns
 from ....kernel.evaluate import Evaluator
 from ....kernel.index import Linear, offset
 from ....kernel.memory import Memory
 from ....kernel.region import Region
 from ....kernel.space import Axis
-from ....program.launch import Launch, Lowered, buffer_types, launch_buffers
+from ....program.launch import Launch, Lowered
 from ...functions import CpuFunctions
 from ...kernel import Kernel, KernelModule
 from ...machine import Machine

@@ -15,11 +15,12 @@ from torch_mlir import ir
 
 from ....ir import index_ops as g
 from ....ir import ops
+from ....kernel.buffers import Buffer
 from ....kernel.elements import ELEMENT_BYTES, storage
 from ....kernel.elementwise import is_float
 from ....kernel.region import Region
 from ....kernel.window import Strides, Window
-from ....program.launch import Buffer, Launch, Lowered
+from ....program.launch import Launch, Lowered
 from ...kernel import KernelModule
 from ...machine import Machine
 from .patch import Patch, lanes_of, to_accumulator

@@ -16,11 +16,12 @@ from __future__ import annotations
 
 from jic.errors import LoweringError
 
+from ....kernel.buffers import Buffer
 from ....kernel.elements import ELEMENT_BYTES
 from ....kernel.evaluate import accesses, argument_of, whole
 from ....kernel.region import Node, Region
 from ....kernel.window import Window, spatial
-from ....program.launch import Buffer, Launch, Lowered
+from ....program.launch import Launch, Lowered
 from ...kernel import KernelModule
 from ...machine import Machine
 from .conv_kernel import emit_conv

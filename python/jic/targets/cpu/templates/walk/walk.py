@@ -1,28 +1,29 @@
-"""Pointwise kernels: one iteration space, every result has its shape. Also `indexing`, which adds checked look-ups.
+"""Kernels that walk one iteration space: pointwise, indexing, concat, update.
 
     for task in range(begin, end):            # outer axes x chunks of the row axis
       for row in chunk:
         for lane in range(0, size, width):    # masked tail
-          store(evaluate(outputs))
+          store(evaluate(roots))
 
 A space that merges into one axis is walked as one range. Big results are written around the caches.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from torch_mlir import ir
 
 from ....ir import ops
-from ....kernel.cost import moved_bytes, region_ns
-from ....kernel.evaluate import Evaluator, accesses
-from ....kernel.index import Index, Linear, identity, offset
+from ....kernel import walk
+from ....kernel.cost import moved_bytes
+from ....kernel.evaluate import Evaluator
 from ....kernel.memory import Memory
 from ....kernel.region import Region
-from ....kernel.space import Axis, merge
-from ....program.launch import Launch, Lowered, buffer_types, launch_buffers
+from ....kernel.space import Axis
+from ....kernel.walk import Walk
+from ....program.launch import Launch, Lowered
 from ...functions import CpuFunctions
 from ...kernel import Kernel, KernelModule
 from ...machine import Machine
@@ -31,38 +32,19 @@ from .tile import TileMemory, tile_axis, walk_tiles
 
 
 def lower(region: Region, name: str, kernels: KernelModule, machine: Machine) -> Lowered:
-    """One launch over the results' shape."""
-    shape = region.nodes[region.outputs[0]].shape
-    index = identity(len(shape))
-    stores = [offset(shape, index)] * len(region.outputs)
-    launch = emit(region, name, kernels, machine, shape, [(n, index) for n in region.outputs], stores)
-    return Lowered([launch], status=bool(region.find("index_select", "gather")))
+    """A launch for each walk of `region`."""
+    found = walk.read(region)
+    launches = [emit(w, name + w.suffix, kernels, machine) for w in found.walks]
+    return Lowered(launches, found.temporaries, found.status, found.updates)
 
 
-def emit(
-    region: Region,
-    name: str,
-    kernels: KernelModule,
-    machine: Machine,
-    shape: tuple[int, ...],
-    roots: list[tuple[int, Index]],
-    stores: Sequence[Linear],
-    results: Sequence[int] | None = None,
-    shared: frozenset[int] = frozenset(),
-) -> Launch:
-    """A kernel that walks `shape` and writes the value of root k at offset `stores[k]` of result `results[k]`.
-
-    `shared` are the buffers that may be the same memory (see `KernelModule.function`).
-    """
-    results = list(range(len(roots))) if results is None else results
-    updates = [n for n in region.outputs if region.nodes[n].op == "dynamic_update"]
-    found = accesses(region, [*roots, *((region.nodes[n].operands[2], ()) for n in updates)])
-    axes = merge(shape, [*(p for _, p in found.loads), *stores], found.positional)
+def emit(described: Walk, name: str, kernels: KernelModule, machine: Machine) -> Launch:
+    """The kernel of one walk."""
+    region, axes, found = described.region, described.axes, described.accesses
     width = vector_width(region, machine)
-    buffers = buffer_types(region, status=found.indexed)
-    streaming = streams(stores, axes[-1], width, moved_bytes(region), machine)
+    streaming = streams(described.stores, axes[-1], width, moved_bytes(region), machine)
 
-    with kernels.function(name, buffers, shared=shared) as kernel:
+    with kernels.function(name, described.buffer_types, shared=described.shared) as kernel:
 
         def point(variables: dict[int, ir.Value], mask: ir.Value | None, tile: dict[str, Any] | None = None) -> None:
             common: dict[str, Any] = {
@@ -75,20 +57,14 @@ def emit(
                 "nontemporal": streaming,
             }
             memory = Memory(**common) if tile is None else TileMemory(**common, **tile)
-            evaluator = Evaluator(region, memory, CpuFunctions(machine))
-            for update in updates:
-                evaluator.start(update)
-            values = [evaluator.value(*root) for root in roots]
-            for value, (node, _), at, result in zip(values, roots, stores, results, strict=True):
-                memory.store(region.arguments + result, at, value, region.nodes[node].element)
+            described.store(Evaluator(region, memory, CpuFunctions(machine)))
 
         across = tile_axis(region, axes, found)
-        tasks = walk(kernel, axes, width, point) if across is None else walk_tiles(kernel, axes, across, width, point)
-    cost = int(region_ns(region))
-    return Launch(name, launch_buffers(region, found.indexed), region.arguments, tasks, cost)
+        tasks = loops(kernel, axes, width, point) if across is None else walk_tiles(kernel, axes, across, width, point)
+    return Launch(name, described.buffers, region.arguments, tasks, described.cost)
 
 
-def walk(
+def loops(
     kernel: Kernel, axes: list[Axis], width: int, point: Callable[[dict[int, ir.Value], ir.Value | None], None]
 ) -> int:
     """Emit the loops over `axes`, calling `point(variables, mask)` for each vector; returns the number of tasks."""
