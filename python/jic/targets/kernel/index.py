@@ -54,6 +54,17 @@ class Linear:
     def variables(self) -> set[Variable]:
         return {v for v, _ in self.terms}
 
+    def __str__(self) -> str:
+        """`40*v0 + v2 + 3`; the start of a dynamic slice, or an index that is looked up, is `s0`, `i0`, …"""
+        parts = [f"{'' if c == 1 else f'{c}*'}{_name(v)}" for v, c in self.terms]
+        return " + ".join([*parts, *([str(self.constant)] if self.constant or not parts else [])])
+
+
+def _name(variable: Variable) -> str:
+    if variable >= 0:
+        return f"v{variable}"
+    return f"s{FIRST_START - variable}" if variable <= FIRST_START else f"i{-1 - variable}"
+
 
 Index = tuple[Linear, ...]
 

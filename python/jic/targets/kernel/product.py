@@ -44,7 +44,7 @@ class Operand:
 
 
 @dataclass(frozen=True)
-class Problem:
+class Product:
     """`batch` products of an m x k and a k x n matrix; `accumulator` is the element they are summed in."""
 
     matmul: int
@@ -64,8 +64,19 @@ class Problem:
     def batches(self) -> int:
         return prod(self.batch)
 
+    def __str__(self) -> str:
+        batch = f"{' x '.join(map(str, self.batch))} of " if self.batch else ""
+        lines = [
+            f"product of {self.element}, summed in {self.accumulator}: {batch}{self.m} x {self.k} by {self.k} x {self.n}"
+        ]
+        for name, operand in (("left", self.a), ("right", self.b)):
+            how = "an argument" if operand.direct else "computed"
+            flat = [w for w, along in (("its own dim", operand.along_outer), ("k", operand.along_k)) if along]
+            lines.append(f"  {name} is {how} of {operand.element}, contiguous along {' and '.join(flat) or 'nothing'}")
+        return "\n".join(lines)
 
-def read(region: Region) -> Problem:
+
+def read(region: Region) -> Product:
     """The matmul of a contraction region. Raises `LoweringError` if there is not exactly one, or it is of bools."""
     found = region.find("matmul")
     if len(found) != 1:
@@ -93,7 +104,7 @@ def read(region: Region) -> Problem:
     m, n = rows.size, node.shape[-1]
     if n == 1 and m > 1:
         (a, b), (row, column), (m, n) = (b, a), (column, row), (n, m)
-    return Problem(found[0], node.element, accumulator(node.element), sizes, m, n, k, row, column, contracted, a, b)
+    return Product(found[0], node.element, accumulator(node.element), sizes, m, n, k, row, column, contracted, a, b)
 
 
 def _rows(region: Region, matmul: int, operands: list[tuple[int, Index]]) -> Axis:

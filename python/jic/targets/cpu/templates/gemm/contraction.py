@@ -13,9 +13,9 @@ from ....kernel import product
 from ....kernel.buffers import Buffer
 from ....kernel.cost import moved_bytes
 from ....kernel.elements import ELEMENT_BYTES
-from ....kernel.functions import Functions
 from ....kernel.region import Region
 from ....program.launch import Launch, Lowered
+from ...functions import CpuFunctions
 from ...kernel import KernelModule
 from ...machine import Machine
 from . import blocking
@@ -55,7 +55,7 @@ def lower(region: Region, name: str, module: KernelModule, machine: Machine) -> 
     scratch = scratch_layout(problem, plan, through_tile)
     nodes = [*region.nodes[: region.arguments], *outputs]
     with module.function(name, [(prod(n.shape), n.element) for n in nodes], scratch.size) as kernel:
-        Emitter(region, problem, plan, kernel, scratch, through_tile, Functions()).emit()
+        Emitter(region, problem, plan, kernel, scratch, through_tile, CpuFunctions(machine)).emit()
     buffers = [Buffer("argument", i) for i in range(region.arguments)]
     buffers += [Buffer("result", i) for i in range(len(outputs))]
     launch = Launch(
@@ -69,7 +69,7 @@ def lower(region: Region, name: str, module: KernelModule, machine: Machine) -> 
     return Lowered([launch])
 
 
-def choose_blocking(problem: product.Problem, machine: Machine) -> blocking.Blocking:
+def choose_blocking(problem: product.Product, machine: Machine) -> blocking.Blocking:
     a, b = problem.a, problem.b
     in_place = a.direct and a.element == problem.accumulator and (a.along_k or a.along_outer and not _aliases(a))
     return blocking.choose(
@@ -93,12 +93,12 @@ def _aliases(a: product.Operand) -> bool:
     return stride >= 1024 and stride & (stride - 1) == 0
 
 
-def tasks(problem: product.Problem, plan: blocking.Blocking) -> int:
+def tasks(problem: product.Product, plan: blocking.Blocking) -> int:
     panels = -(-problem.n // plan.columns)
     return problem.batches * -(-panels // plan.panels) * -(-problem.m // plan.row_block)
 
 
-def epilogue_length(region: Region, problem: product.Problem) -> int:
+def epilogue_length(region: Region, problem: product.Product) -> int:
     """About how many instructions the epilogue takes for a vector of the result."""
     seen: set[int] = set()
     pending = list(region.outputs)
@@ -117,7 +117,7 @@ def epilogue_length(region: Region, problem: product.Problem) -> int:
 _VIEWS = frozenset(("broadcast", "transpose", "slice", "dynamic_slice", "reverse", "reshape"))
 
 
-def cost(region: Region, problem: product.Problem, plan: blocking.Blocking, machine: Machine) -> int:
+def cost(region: Region, problem: product.Product, plan: blocking.Blocking, machine: Machine) -> int:
     """Estimated ns on one core: arithmetic at 3 vector operations a ns, or memory, whichever is longer."""
     p = problem
     lanes = plan.lanes

@@ -14,7 +14,7 @@ from ....kernel.evaluate import Evaluator
 from ....kernel.functions import Functions
 from ....kernel.index import Linear, Variable, identity, offset
 from ....kernel.memory import Memory
-from ....kernel.product import Operand, Problem
+from ....kernel.product import Operand, Product
 from ....kernel.region import Region
 from ...kernel import Kernel
 from .blocking import Blocking
@@ -39,7 +39,7 @@ class Scratch:
     size: int
 
 
-def scratch_layout(problem: Problem, blocking: Blocking, tile: bool) -> Scratch:
+def scratch_layout(problem: Product, blocking: Blocking, tile: bool) -> Scratch:
     size = ELEMENT_BYTES[problem.accumulator]
 
     def aligned(elements: int) -> int:
@@ -51,17 +51,17 @@ def scratch_layout(problem: Problem, blocking: Blocking, tile: bool) -> Scratch:
     return Scratch(0, b, b + a, b + a + (aligned(sums) if tile else 0))
 
 
-def split_k(problem: Problem, blocking: Blocking) -> bool:
+def split_k(problem: Product, blocking: Blocking) -> bool:
     return blocking.k_block < problem.k
 
 
-def packed_a_elements(problem: Problem, blocking: Blocking) -> int:
+def packed_a_elements(problem: Product, blocking: Blocking) -> int:
     if _a_along_k(problem):
         return blocking.row_block * (blocking.k_block + blocking.lanes + _PADDING)
     return max(1, blocking.k_block) * (blocking.row_block + blocking.lanes)
 
 
-def _a_along_k(problem: Problem) -> bool:
+def _a_along_k(problem: Product) -> bool:
     return problem.a.along_k or not problem.a.along_outer
 
 
@@ -75,7 +75,7 @@ class Emitter:
     """
 
     region: Region
-    problem: Problem
+    problem: Product
     blocking: Blocking
     kernel: Kernel
     scratch: Scratch

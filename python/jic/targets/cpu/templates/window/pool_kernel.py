@@ -18,9 +18,9 @@ from ....ir import ops
 from ....kernel.buffers import Buffer
 from ....kernel.elements import ELEMENT_BYTES, storage
 from ....kernel.elementwise import is_float
-from ....kernel.region import Region
-from ....kernel.window import Strides, Window
+from ....kernel.window import Sliding, Strides, Window
 from ....program.launch import Launch, Lowered
+from ...functions import CpuFunctions
 from ...kernel import KernelModule
 from ...machine import Machine
 from .patch import Patch, lanes_of, to_accumulator
@@ -92,17 +92,10 @@ class Channelwise:
         return ops.binary("arith.maxui" if self.window.element == "ui8" else "arith.maxsi", total, value)
 
 
-def lower_channelwise(
-    region: Region,
-    number: int,
-    window: Window,
-    source: int,
-    filter_: int | None,
-    name: str,
-    kernels: KernelModule,
-    machine: Machine,
-) -> Lowered:
-    """One launch. `number` is the region's pool or convolution; `source` and `filter_` are arguments."""
+def lower_channelwise(described: Sliding, name: str, kernels: KernelModule, machine: Machine) -> Lowered:
+    """One launch for a pool or a depthwise convolution."""
+    region, number, window = described.region, described.node, described.window
+    source, filter_ = described.source, described.filter
     kind = "conv" if filter_ is not None else region.nodes[number].attributes["kind"]
     plan = make_plan(kind, window, machine)
     writer = Writer(
@@ -116,6 +109,7 @@ def lower_channelwise(
         width=window.target[2],
         layout=window.layout,
         accumulator=window.accumulator,
+        functions=CpuFunctions(machine),
     )
     scratch = _Emitter(kernels, name, plan, writer, source, filter_).emit()
     arguments = [Buffer("argument", i) for i in range(region.arguments)]

@@ -50,6 +50,7 @@ class Writer:
         rows, columns, vectors, lanes: shape of a tile; its values come as `[row][column][vector]`.
         width: columns of a whole row of the result.
         accumulator: element of the values.
+        functions: the machine's, for what follows the convolution.
         merged: the spatial dims (and in nhwc the batch) are walked as one; only `Point.column` is then used.
     """
 
@@ -63,6 +64,7 @@ class Writer:
     width: int
     layout: str
     accumulator: str
+    functions: Functions
     merged: bool = False
 
     @property
@@ -196,7 +198,7 @@ class Writer:
             variables[0] = at.batch
         variables[self.channel_dim] = at.channel
         memory = Memory(buffers, {d: g.index(v) for d, v in variables.items()}, lane=lane, width=self.lanes)
-        return Evaluator(self.region, memory, Functions())
+        return Evaluator(self.region, memory, self.functions)
 
     def _index(self, row: int, column: int, channel: int) -> Index:
         """The iteration point this far from the tile's first position."""
