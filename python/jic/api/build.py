@@ -59,13 +59,13 @@ def compile_traced(traced: Traced, config: JitConfig) -> Built:
 
 
 def _compiled(traced: Traced, config: JitConfig) -> Built:
-    from ..targets.cpu.compile import compile_module
+    from ..targets import lookup
 
     seconds: dict[str, float] = {}
     module = optimized(traced, config, seconds)
-    code = compile_module(module)
-    seconds |= code.seconds
-    return Built(Artifact(code.manifest, code.code, code.constants), seconds=seconds)
+    made = lookup(config.target_device).compile(module)
+    seconds |= made.seconds
+    return Built(Artifact(made.manifest, made.code, made.constants), seconds=seconds)
 
 
 def imported(traced: Traced) -> ir.Module:
@@ -76,14 +76,16 @@ def imported(traced: Traced) -> ir.Module:
     return import_graph(traced, context())
 
 
-def optimized(traced: Traced, config: JitConfig, seconds: dict[str, float] | None = None) -> ir.Module:
-    """The graph after the pipeline of `config`: at the kernels level."""
+def optimized(
+    traced: Traced, config: JitConfig, seconds: dict[str, float] | None = None, target: str | None = None
+) -> ir.Module:
+    """The graph after the pipeline of `config`, for its target unless another is named: at the kernels level."""
     times: dict[str, Any] = {} if seconds is None else seconds
     start = time.perf_counter()
     module = imported(traced)
     times["import"] = time.perf_counter() - start
     start = time.perf_counter()
-    whole = pipeline.sections(config)
+    whole = pipeline.sections(config, target)
     with module.context:
         # Verified as a whole: after each of fifty passes it would take as long as they do.
         if not pipeline.run(module, whole, verify_each=False):  # a bug of jic's: once more, to say in which pass

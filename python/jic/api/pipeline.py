@@ -24,15 +24,15 @@ _OWN = str(Path(__file__).resolve().parent.parent)
 _SOURCE = "pipeline"  # what messages call the text of `JitConfig.pipeline`
 
 
-def stages(config: JitConfig) -> dict[str, str]:
-    """The default pipeline of the configuration's target: stages in order, name to pipeline text."""
-    from ..targets.cpu import pipeline
+def stages(config: JitConfig, target: str | None = None) -> dict[str, str]:
+    """The default pipeline of `target`, or the configuration's: stages in order, name to pipeline text."""
+    from ..targets import lookup
 
-    return pipeline.stages(config.fusion_strategy, config.max_fusion_size, config.enable_optimizations)
+    return lookup(target or config.target_device).pipeline(config)
 
 
-def sections(config: JitConfig) -> list[Section]:
-    """The whole pipeline. Loads MLIR.
+def sections(config: JitConfig, target: str | None = None) -> list[Section]:
+    """The whole pipeline for `target`, or the configuration's. Loads MLIR.
 
     Raises:
         PipelineError: a text of the user's does not parse, or names an unknown pass, option or stage.
@@ -46,7 +46,7 @@ def sections(config: JitConfig) -> list[Section]:
     try:
         if config.pipeline is not None:
             return [Section(Pipeline.parse(config.pipeline, _SOURCE), _SOURCE)]
-        return with_passes(stages(config), config.extra_passes)
+        return with_passes(stages(config, target), config.extra_passes)
     except PipelineError as error:
         if error.hint or "unknown pass" not in error.message:
             raise

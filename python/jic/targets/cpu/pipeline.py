@@ -2,20 +2,9 @@
 
 from __future__ import annotations
 
-from jic.passes.fusion._strategies import fusion_pipeline
+from jic.passes.fusion.strategies import fusion_pipeline
 
-SIMPLIFY = (
-    "jic-constant-fold,jic-algebraic-simplify,jic-strength-reduce,jic-fold-views,jic-cse,jic-dead-code-elimination"
-)
-# Nothing below changes a program without control flow.
-CONTROL_FLOW = "jic-simplify-ifs,jic-simplify-loops,jic-while-to-loop,jic-if-to-select,jic-loop-invariant-code-motion"
-
-# From loops to what computes all steps at once; what stays in them is then simpler.
-LOOPS = (
-    "jic-parallelize-loops,jic-fuse-loops,jic-hoist-contraction,"
-    "jic-sink-contraction,jic-sum-of-products,jic-layout-buffers,"
-    f"jic-simplify-loops,{SIMPLIFY},jic-loop-invariant-code-motion"
-)
+from ..pipelines import CONTROL_FLOW, LOOPS, SIMPLIFY, joined
 
 
 def stages(fusion_strategy: str = "default", max_fusion_size: int = 64, optimize: bool = True) -> dict[str, str]:
@@ -44,5 +33,4 @@ def stages(fusion_strategy: str = "default", max_fusion_size: int = 64, optimize
 
 def default_pipeline(fusion_strategy: str = "default", max_fusion_size: int = 64, optimize: bool = True) -> str:
     """From the imported graph to kernels: `stages` as one text."""
-    texts = stages(fusion_strategy, max_fusion_size, optimize).values()
-    return f"builtin.module({','.join(filter(None, texts))})"
+    return joined(stages(fusion_strategy, max_fusion_size, optimize))
