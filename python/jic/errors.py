@@ -60,6 +60,15 @@ class PipelineError(JicError):
     code = "JIC005"
 
 
+class UserPassError(PassError):
+    """A pass that the user put into the pipeline raised, left invalid IR, or left what no target can lower.
+
+    It is never answered by running eagerly: the pass is the user's own code.
+    """
+
+    code = "JIC015"
+
+
 class LoweringError(JicError):
     """A kernel could not be lowered to the target. A bug of jic: fusion must not form what no template lowers."""
 
@@ -94,12 +103,3 @@ class BudgetError(CaptureError):
     """Compiling takes more operations or time than the configuration allows."""
 
     code = "JIC011"
-
-
-class UserPassError(PassError):
-    """A pass that the user put into the pipeline raised, left invalid IR, or left what no target can lower.
-
-    It is never answered by running eagerly: the pass is the user's own code.
-    """
-
-    code = "JIC015"
