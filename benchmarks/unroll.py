@@ -16,12 +16,13 @@ from control_flow import UNCACHED, same_results
 from harness import Call, take_turns
 
 import jic
+from jic.targets import pipelines
 from jic.targets.cpu import pipeline
 
 
 def unrolled(work: loops.Work, factor: int) -> Call:
     """The compiled program, its loops unrolled by `factor` after all other loop passes; its results are checked."""
-    more = f",jic-unroll-loops{{factor={factor} full=0}},{pipeline.SIMPLIFY}" if factor > 1 else ""
+    more = f",jic-unroll-loops{{factor={factor} full=0}},{pipelines.SIMPLIFY}" if factor > 1 else ""
     compiled = jic.compile(work.function, config=UNCACHED)
     with mock.patch.object(pipeline, "LOOPS", pipeline.LOOPS + more):
         same_results(work, compiled(*work.arguments), work.function(*work.arguments))

@@ -48,9 +48,9 @@ class FusedOp(JicOp, name="fused", traits=[ext.Pure, ir.IsIsolatedFromAboveTrait
 class LaunchOp(JicOp, name="launch"):
     """Runs the kernel function `kernel` on buffers, after lowering to a target.
 
-    The first `inputs` buffers are read, the others written. The kernel's work is a range of `tasks` independent pieces that a
-    target may split over threads; `cost` is the estimated time of all of them on one core in ns; each thread gets
-    `scratch` bytes of memory of its own.
+    The first `inputs` buffers are read, the others written. The kernel's work is a range of `tasks` independent pieces: a CPU
+    may split them over threads, a GPU has a block of threads for each. `cost` is the estimated time of all of them on one
+    core in ns; each thread gets `scratch` bytes of memory of its own.
     """
 
     kernel: Any  # a symbol

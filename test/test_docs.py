@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+import runpy
 from pathlib import Path
 
 import pytest
 
 from jic import dialects
 from jic.passes import registry
+from jic.targets.cpu.pipeline import stages
 
 ROOT = Path(__file__).resolve().parent.parent
-WITH_CODE = ["README.md", "docs/usage.md"]
+WITH_CODE = ["README.md", "docs/usage.md", "docs/passes.md"]
 
 
 @pytest.mark.parametrize("name", WITH_CODE)
@@ -22,12 +24,18 @@ def test_python_blocks_run(name: str, tmp_path: Path, monkeypatch: pytest.Monkey
     assert blocks
     script = tmp_path / "blocks.py"
     script.write_text("\n".join(blocks))
-    exec(compile(script.read_text(), str(script), "exec"), {"__name__": "blocks"})
+    runpy.run_path(str(script), run_name="blocks")
 
 
 def test_every_pass_is_documented() -> None:
     text = (ROOT / "docs/passes.md").read_text(encoding="utf-8")
     assert [n for n in registry.names() if n.startswith("jic-") and f"`{n}`" not in text] == []
+
+
+def test_every_stage_is_documented_in_order() -> None:
+    text = (ROOT / "docs/passes.md").read_text(encoding="utf-8")
+    table = text[text.index("| stage |") :].split("\n\n")[0]
+    assert re.findall(r"^\| `([\w-]+)`", table, re.M) == list(stages())
 
 
 def test_every_op_is_documented() -> None:

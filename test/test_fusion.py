@@ -515,11 +515,11 @@ def test_random_programs_keep_their_meaning(body, strategy, size):
 def test_every_kernel_that_fusion_forms_lowers_and_runs(body, strategy, size):
     pytest.importorskip("jic.runtime._native")
     from jic.runtime import Artifact, Program
-    from jic.targets.cpu.compile import compile_module
+    from jic.targets import lookup
 
     with CONTEXT, ir.Location.unknown(CONTEXT):
         made = module(SHAPES, body)
-        code = compile_module(compile_(made, strategy, size))
+        code = lookup("cpu").compile(compile_(made, strategy, size))
         program = Program(Artifact(code.manifest, code.code, code.constants))
         generator = torch.Generator().manual_seed(0)
         inputs = [torch.rand(shape, generator=generator) * 2 - 1 for shape in SHAPES]

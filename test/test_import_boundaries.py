@@ -22,6 +22,24 @@ FORBIDDEN = {
     "runtime": ("torch_mlir", "llvmlite", *(f"jic.{room}" for room in ROOMS if room != "runtime")),
     "errors": ("jic", "torch", "torch_mlir", "llvmlite"),
 }
+# The same for the rooms of `targets`, each of which also stands for what is in it.
+TARGET_ROOMS = {
+    "ir": ("kernel", "program", "gpu", "cpu", "cuda", "vulkan", "target", "pipelines", "passes"),
+    "kernel": ("program", "gpu", "cpu", "cuda", "vulkan", "target", "pipelines", "passes"),
+    "program": ("gpu", "cpu", "cuda", "vulkan", "target", "pipelines", "passes"),
+    "gpu": ("cpu", "cuda", "vulkan", "passes"),
+    "cpu": ("gpu", "cuda", "vulkan", "passes"),
+    "cuda": ("cpu", "vulkan", "passes"),
+    "vulkan": ("cpu", "cuda", "passes"),
+}
+# What the API and the tools may know of targets.
+TARGET_FACE = {"jic.targets", "jic.targets.lookup", "jic.targets.NAMES", "jic.targets.passes"}
+TARGET_FACE |= {"jic.targets.target.Target", "jic.targets.target.Compiled", "jic.targets.pipelines.joined"}
+# Files that still import one another in a circle, by the rooms that they are in; these lists only get shorter.
+CIRCLES_LEFT = ("jic.frontend.control.",)
+# Rooms from which modules with a leading underscore are still imported by other rooms.
+PRIVATE_LEFT = ("jic.passes.", "jic.dialects.")
+PRIVATE_LEFT_IN_TARGETS = {"jic.passes.loops._recurrence"}
 # `jic-opt` itself starts without torch; `jic`, the command that compiles models, is an API client.
 OPT_MODULES = ("opt", "options", "diagnostics", "driver", "source")
 
@@ -80,6 +98,114 @@ def test_jic_opt_imports_no_more_than_it_needs() -> None:
     # `jic.targets.passes` registers the targets' passes, which import their target when they run.
     forbidden = ("jic.frontend", "jic.targets.cpu", "jic.targets.cuda", "jic.runtime", "jic.api", "torch")
     assert violations(paths, folder, "jic.tools", forbidden) == []
+
+
+@pytest.mark.parametrize("room", TARGET_ROOMS)
+def test_rooms_of_targets(room: str) -> None:
+    folder = FOLDERS["targets"] / room
+    paths = sorted(folder.rglob("*.py"))
+    assert paths, f"{folder} holds no Python file"
+    forbidden = tuple(f"jic.targets.{other}" for other in TARGET_ROOMS[room])
+    assert violations(paths, folder, f"jic.targets.{room}", forbidden) == []
+
+
+@pytest.mark.parametrize("room", ["api", "tools"])
+def test_targets_are_known_by_their_face(room: str) -> None:
+    folder = FOLDERS[room]
+    found = []
+    for path in sorted(folder.rglob("*.py")):
+        package = ".".join([f"jic.{room}", *path.relative_to(folder).parent.parts])
+        for module, line in imports(path, package):
+            if module.startswith("jic.targets") and module not in TARGET_FACE:
+                found.append(f"{path.relative_to(ROOT)}:{line}: imports {module}")
+    assert found == []
+
+
+def all_modules() -> dict[str, Path]:
+    """Every module of the package by its name."""
+    found: dict[str, Path] = {}
+    for folder, package in [(ROOT / "python/jic", "jic"), *((FOLDERS[r], f"jic.{r}") for r in ROOMS)]:
+        for path in folder.rglob("*.py"):
+            parts = path.relative_to(folder).with_suffix("").parts
+            if package == "jic" and parts[0] in ("dialects", "passes", "tools"):  # links to the rooms
+                continue
+            found[".".join([package, *(p for p in parts if p != "__init__")])] = path
+    return found
+
+
+def graph(modules: dict[str, Path]) -> dict[str, set[str]]:
+    """For each module those of `modules` that it imports, wherever in it, and for types only too."""
+    found: dict[str, set[str]] = {}
+    for name, path in modules.items():
+        package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+        found[name] = set()
+        for module, _ in imports(path, package):
+            if module.endswith("._native"):
+                continue
+            while module and module not in modules:
+                module = module.rpartition(".")[0]
+            found[name] |= {module} - {"", name}
+    return found
+
+
+def circles(edges: dict[str, set[str]]) -> list[list[str]]:
+    """The groups of modules that reach each other (Tarjan's strongly connected components of more than one)."""
+    number: dict[str, int] = {}
+    low: dict[str, int] = {}
+    stack: list[str] = []
+    found: list[list[str]] = []
+
+    def visit(name: str) -> None:
+        number[name] = low[name] = len(number)
+        stack.append(name)
+        for other in sorted(edges[name]):
+            if other not in number:
+                visit(other)
+                low[name] = min(low[name], low[other])
+            elif other in stack:
+                low[name] = min(low[name], number[other])
+        if low[name] == number[name]:
+            group = stack[stack.index(name) :]
+            del stack[stack.index(name) :]
+            if len(group) > 1:
+                found.append(sorted(group))
+
+    for name in edges:
+        if name not in number:
+            visit(name)
+    return found
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    found = circles(graph(all_modules()))
+    assert [group for group in found if not all(name.startswith(CIRCLES_LEFT) for name in group)] == []
+
+
+def test_the_check_finds_circles() -> None:
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"a", "d"}, "d": set()}) == [["a", "b", "c"]]
+
+
+def private_imports() -> list[tuple[str, str]]:
+    """(module, what it imports) where that begins with an underscore and is of another folder."""
+    found = []
+    for name, others in graph(all_modules()).items():
+        for other in others:
+            folder, _, last = other.rpartition(".")
+            if last.startswith("_") and name != folder and name.rpartition(".")[0] != folder:
+                found.append((name, other))
+    return sorted(found)
+
+
+def test_private_modules_stay_in_their_folder() -> None:
+    found = private_imports()
+    left = [pair for pair in found if not (pair[0].startswith(PRIVATE_LEFT) and pair[1].startswith(PRIVATE_LEFT))]
+    assert {other for _, other in left} <= PRIVATE_LEFT_IN_TARGETS, left
+
+
+def test_files_of_targets_are_short() -> None:
+    for path in FOLDERS["targets"].rglob("*.py"):
+        lines = len(path.read_text(encoding="utf-8").splitlines())
+        assert lines <= 450, f"{path.relative_to(ROOT)} has {lines} lines: it wants a wall"
 
 
 def loaded_after(code: str) -> set[str]:

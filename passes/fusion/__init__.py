@@ -1,5 +1,5 @@
 """Fusion: groups of graph ops become `jic.fused` kernels. See docs/fusion.md."""
 
-from ._strategies import STRATEGIES, fusion_pipeline
+from .strategies import STRATEGIES, fusion_pipeline
 
 __all__ = ["STRATEGIES", "fusion_pipeline"]

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from torch_mlir import ir
 
-from ._constants import numpy_type, rounded
 from ._rewrite import attribute, element, ints, shape
+from .constants import numpy_type, rounded
 
 Array = np.ndarray
 

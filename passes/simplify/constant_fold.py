@@ -12,8 +12,8 @@ from torch_mlir import ir
 from jic.dialects import build
 
 from ..base import Pass
-from . import _constants as constants
 from . import _evaluate as evaluate
+from . import constants
 from ._rewrite import apply_rewrites, by_name, defining, element, is_static, shape
 
 

@@ -10,7 +10,7 @@ from torch_mlir import ir
 from jic.dialects import build
 
 from ..base import Pass
-from . import _constants as constants
+from . import constants
 from ._dynamic_views import dynamic_slice_of_view, fold_dynamic_slice, fold_dynamic_update
 from ._matmul_views import absorb_transposes, transposed_product
 from ._rewrite import apply_rewrites, attribute, by_name, defining, has_one_use, ints, is_static, shape

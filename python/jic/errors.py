@@ -55,9 +55,18 @@ class PassError(JicError):
 
 
 class PipelineError(JicError):
-    """A pass pipeline's text does not parse or names an unknown pass or option."""
+    """A pass pipeline's text does not parse or names an unknown pass, option or stage."""
 
     code = "JIC005"
+
+
+class UserPassError(PassError):
+    """A pass that the user put into the pipeline raised, left invalid IR, or left what no target can lower.
+
+    It is never answered by running eagerly: the pass is the user's own code.
+    """
+
+    code = "JIC015"
 
 
 class LoweringError(JicError):

@@ -14,7 +14,8 @@ from jic import dialects
 from jic.passes.base import functions, walk
 from jic.passes.fusion import fusion_pipeline
 from jic.passes.pipeline import Pipeline
-from jic.targets.cpu.pipeline import CONTROL_FLOW, default_pipeline
+from jic.targets.cpu.pipeline import default_pipeline
+from jic.targets.pipelines import CONTROL_FLOW
 
 CONTEXT = dialects.context()
 PASSES = (

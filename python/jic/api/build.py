@@ -7,9 +7,10 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ..errors import PassError
 from ..frontend import Traced
 from ..runtime import Artifact, ArtifactCache
-from . import toolchain
+from . import pipeline, toolchain
 from .config import JitConfig
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class Built:
 
 def cache_key(traced: Traced, config: JitConfig) -> str:
     """Equal where the compiled artifact may be shared."""
-    parts = (traced.fingerprint, config.key(), toolchain.digest(), toolchain.rules_digest())
+    parts = (traced.fingerprint, config.key(), pipeline.digest(config), toolchain.digest(), toolchain.rules_digest())
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
@@ -40,6 +41,7 @@ def build(traced: Traced, config: JitConfig, cache: ArtifactCache | None) -> Bui
     """The artifact of `traced`, from the cache if it is there. MLIR is loaded only if it is not.
 
     Raises:
+        UserPassError: it cannot because of the user's passes.
         JicError: the graph cannot be imported, lowered or compiled.
     """
     key = cache_key(traced, config)
@@ -53,13 +55,17 @@ def build(traced: Traced, config: JitConfig, cache: ArtifactCache | None) -> Bui
 
 def compile_traced(traced: Traced, config: JitConfig) -> Built:
     """Import, optimise and compile without a cache."""
-    from ..targets.cpu.compile import compile_module
+    return pipeline.blaming(config, lambda c: _compiled(traced, c))
+
+
+def _compiled(traced: Traced, config: JitConfig) -> Built:
+    from ..targets import lookup
 
     seconds: dict[str, float] = {}
     module = optimized(traced, config, seconds)
-    code = compile_module(module)
-    seconds |= code.seconds
-    return Built(Artifact(code.manifest, code.code, code.constants), seconds=seconds)
+    made = lookup(config.target_device).compile(module)
+    seconds |= made.seconds
+    return Built(Artifact(made.manifest, made.code, made.constants), seconds=seconds)
 
 
 def imported(traced: Traced) -> ir.Module:
@@ -70,31 +76,21 @@ def imported(traced: Traced) -> ir.Module:
     return import_graph(traced, context())
 
 
-def optimized(traced: Traced, config: JitConfig, seconds: dict[str, float] | None = None) -> ir.Module:
-    """The graph after the target's default pipeline: at the kernels level."""
-    from ..passes.pipeline import Pipeline
-    from ..targets.cpu.pipeline import default_pipeline
-
+def optimized(
+    traced: Traced, config: JitConfig, seconds: dict[str, float] | None = None, target: str | None = None
+) -> ir.Module:
+    """The graph after the pipeline of `config`, for its target unless another is named: at the kernels level."""
     times: dict[str, Any] = {} if seconds is None else seconds
     start = time.perf_counter()
     module = imported(traced)
     times["import"] = time.perf_counter() - start
     start = time.perf_counter()
-    text = default_pipeline(config.fusion_strategy, config.max_fusion_size, config.enable_optimizations)
+    whole = pipeline.sections(config, target)
     with module.context:
-        Pipeline.parse(text).run(module.operation, verify_each=False)
-        if not _is_valid(module):  # a bug of jic's: once more, to say in which pass
+        # Verified as a whole: after each of fifty passes it would take as long as they do.
+        if not pipeline.run(module, whole, verify_each=False):  # a bug of jic's: once more, to say in which pass
             module = imported(traced)
-            Pipeline.parse(text).run(module.operation)
+            if not pipeline.run(module, whole, verify_each=True):
+                raise PassError("the imported graph is invalid IR")
     times["passes"] = time.perf_counter() - start
     return module
-
-
-def _is_valid(module: ir.Module) -> bool:
-    """Verifies once, after all passes: after each of fifty it would take as long as they do."""
-    from torch_mlir.ir import MLIRError
-
-    try:
-        return module.operation.verify()
-    except MLIRError:
-        return False

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, overload
 
 import torch
 
+from . import pipeline as pipelines
 from .compiled import CompiledFunction
 from .config import JitConfig
 from .module import CompiledModule
@@ -15,15 +16,36 @@ from .module import CompiledModule
 
 @overload
 def compile(
-    fn: torch.nn.Module, /, *, config: JitConfig | None = ..., target: str = ..., strict: bool = ...
+    fn: torch.nn.Module,
+    /,
+    *,
+    config: JitConfig | None = ...,
+    target: str | None = ...,
+    strict: bool = ...,
+    pipeline: str | None = ...,
+    extra_passes: Mapping[str, str] | None = ...,
 ) -> CompiledModule: ...
 @overload
 def compile(
-    fn: Callable[..., Any], /, *, config: JitConfig | None = ..., target: str = ..., strict: bool = ...
+    fn: Callable[..., Any],
+    /,
+    *,
+    config: JitConfig | None = ...,
+    target: str | None = ...,
+    strict: bool = ...,
+    pipeline: str | None = ...,
+    extra_passes: Mapping[str, str] | None = ...,
 ) -> CompiledFunction: ...
 @overload
 def compile(
-    fn: None = ..., /, *, config: JitConfig | None = ..., target: str = ..., strict: bool = ...
+    fn: None = ...,
+    /,
+    *,
+    config: JitConfig | None = ...,
+    target: str | None = ...,
+    strict: bool = ...,
+    pipeline: str | None = ...,
+    extra_passes: Mapping[str, str] | None = ...,
 ) -> Callable[[Callable[..., Any]], CompiledFunction]: ...
 def compile(
     fn: Callable[..., Any] | None = None,
@@ -32,6 +54,8 @@ def compile(
     config: JitConfig | None = None,
     target: str | None = None,
     strict: bool = False,
+    pipeline: str | None = None,
+    extra_passes: Mapping[str, str] | None = None,
 ) -> Any:
     """Compile a function or an `nn.Module`; also a decorator, with or without arguments.
 
@@ -44,15 +68,18 @@ def compile(
         config: see `JitConfig`.
         target: `cpu` or `vulkan`; overrides `config.target_device`.
         strict: raise `FallbackError` instead of falling back.
+        pipeline, extra_passes: override those of `config`.
 
     Raises:
         ConfigError: an unknown target.
+        PipelineError: `pipeline` or `extra_passes` name what does not exist.
         FallbackError: at a call, with `strict`, if something would fall back.
+        UserPassError: at a call, if one of these passes fails.
     """
-    settings = config or JitConfig()
-    if target is not None:
-        settings = replace(settings, target_device=target)
+    given = {"target_device": target, "pipeline": pipeline, "extra_passes": extra_passes}
+    settings = replace(config or JitConfig(), **{k: v for k, v in given.items() if v is not None})
     if fn is None:
+        pipelines.check(settings)
         return lambda f: compile(f, config=settings, strict=strict)
     if isinstance(fn, (CompiledFunction, CompiledModule)):
         return fn

@@ -8,28 +8,26 @@ import types
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
 from .. import budget
-from ..errors import BudgetError, CaptureError, FallbackError, JicError
+from ..errors import BudgetError, CaptureError, FallbackError, JicError, UserPassError
 from ..frontend import Number, Reason, StateNumber, Traced, number_leaves, trace
 from ..frontend.trace import ONE_AT_A_TIME, FunctionRaised
 from ..runtime import ArtifactCache, Bailout, Dispatcher, Program
-from . import calls
+from ..runtime.programs import program_of
+from . import calls, device_calls, pipeline
 from .build import Built, build, imported, optimized
 from .config import JitConfig
 from .dynamo import opaque
 from .identity import Identity
 from .numbers import NumberHistory, StateHistory
+from .parts import Parts, parts_of
 from .signature import name_of, reason_of, signature_text, strict_error, warn
-
-if TYPE_CHECKING:
-    from .parts import Parts
-
 
 # Signatures compiled of what is before or after a loop that runs eagerly: the loop may make other shapes in every call.
 _PART_LIMIT = 8
@@ -73,6 +71,7 @@ class CompiledFunction(Identity, Dispatcher):
     interpreted = True  # code that is being traced calls `fn` instead
 
     def __init__(self, fn: Callable[..., Any], config: JitConfig, strict: bool = False) -> None:
+        pipeline.check(config)
         Dispatcher.__init__(self, self._miss)
         self.fn, self.config, self.strict = fn, config, strict
         self.entries: list[Entry] = []
@@ -125,7 +124,7 @@ class CompiledFunction(Identity, Dispatcher):
         except FunctionRaised as error:  # eager raises the same error, and it is eager's
             failure = error
             return lambda *a, **k: self._raised(self.fn(*a, **k), entry, request, failure)
-        except FallbackError:
+        except (FallbackError, UserPassError):
             raise
         except Exception as error:  # a bug of jic's must not stop the user's program: it is reported like a refusal
             function = self._give_up(entry, request, error)
@@ -164,6 +163,8 @@ class CompiledFunction(Identity, Dispatcher):
             try:
                 with budget.limited(self.config.max_compile_seconds):
                     function = self._compile(entry, replace(request, numbers=chosen[0]), traced)
+            except UserPassError:
+                raise
             except Exception:  # as constants they may do
                 chosen = {}, []
             else:
@@ -210,18 +211,22 @@ class CompiledFunction(Identity, Dispatcher):
         entry.trace_seconds = time.perf_counter() - start
         entry.reasons.extend(traced.reasons)
         self._warn_of_unrolled(traced.unrolled)
-        if self.config.target_device == "vulkan":
-            from . import vulkan
-
-            return vulkan.prepare(self, entry, request)
+        if self.config.target_device != "cpu":
+            device_calls.check(traced, self.config.target_device)
         entry.built = build(traced, self.config, self._cache)
-        entry.program = program = Program(entry.built.artifact)
+        entry.program = program = program_of(entry.built.artifact)
         program.set_timing(self.config.enable_profiling)
         most = max((e.aten_calls for e in self.entries if e.built), default=0)
         if any(s.number is not None for s in traced.inputs) and entry.aten_calls > most:
             raise JicError("a number that is an input takes an op from a kernel to ATen")
         if self.strict and (fallbacks := entry.fallbacks()):
             raise strict_error(fallbacks)
+        if not isinstance(program, Program):
+            function = device_calls.function_of(traced, program, request)
+            self.add(
+                calls.callable_variant(function, request, traced.guards, "any", entry, traced.effects, traced.fixed)
+            )
+            return function
         if torch.is_grad_enabled() and any(_needed(traced, request)):
             from . import gradients  # and the compiled backward: only now, for quick starts
 
@@ -263,8 +268,6 @@ class CompiledFunction(Identity, Dispatcher):
 
     def _in_parts(self, entry: Entry, request: calls.Request, error: Exception) -> Callable[..., Any] | None:
         """The call with one loop run eagerly, if that is what cannot be compiled."""
-        from .parts import parts_of
-
         if self.strict or self.config.target_device != "cpu" or isinstance(error, BudgetError):
             return None
         try:
@@ -278,6 +281,8 @@ class CompiledFunction(Identity, Dispatcher):
             if parts is None:
                 return None
             parts.prepare(request.args, request.kwargs)
+        except UserPassError:
+            raise
         except Exception:  # a bug of jic's: the whole call can still run eagerly
             return None
         function = request.without_receiver(parts)
@@ -339,50 +344,38 @@ class CompiledFunction(Identity, Dispatcher):
                 return entry
         return None
 
-    def _latest(self) -> Traced:
+    def latest(self) -> Traced:
+        """The trace of the latest signature. Raises JicError without one."""
         for entry in reversed(self.entries):
             if entry.traced is not None:
                 return entry.traced
             if entry.parts is not None and entry.parts.compiled:
-                return entry.parts.compiled[-1]._latest()
+                return entry.parts.compiled[-1].latest()
         raise JicError("nothing is compiled yet", hint="call the compiled function first")
 
     def ir(self, stage: str = "kernels") -> str:
         """The IR of the latest signature.
 
         Args:
-            stage: `torch` (torch dialect as captured), `jic` (imported), `kernels` (after the passes), `cpu` (kernel
-                functions, and `@main` as launches on planned memory), `llvm`.
+            stage: `torch` (torch dialect as captured), `jic` (imported), `kernels` (after the passes), or one of the
+                target's: its name (kernel functions, and `@main` as launches on planned memory) and what follows,
+                `llvm` for the CPU.
         """
-        from torch_mlir.ir import Location
-
         from ..dialects import context
         from ..frontend.importer import import_torch
-        from ..targets.cpu import codegen
-        from ..targets.cpu import compile as target
-        from ..targets.cpu.kernel import KernelModule
-        from ..targets.cpu.launches import main_of_launches
-        from ..targets.cpu.lower import lower
-        from ..targets.cpu.machine import host
+        from ..targets import lookup
 
-        traced = self._latest()
+        traced = self.latest()
         if stage == "torch":
             return str(import_torch(traced, context()))
         if stage == "jic":
             return str(imported(traced))
+        target = lookup(self.config.target_device)
+        stages = ("torch", "jic", "kernels", *target.stage_names)
+        if stage not in stages:
+            raise JicError(f"stage is {stage!r}, expected {', '.join(stages[:-1])} or {stages[-1]}")
         module = optimized(traced, self.config)
-        if stage == "kernels":
-            return str(module)
-        if stage not in ("cpu", "llvm"):
-            raise JicError(f"stage is {stage!r}, expected torch, jic, kernels, cpu or llvm")
-        kernels = KernelModule(module.context)
-        with module.context, Location.unknown():
-            main = target.main_of(module.body)
-            program = lower(main, kernels, host())
-            if stage == "llvm":
-                return codegen.lower_to_llvm(kernels)
-            main_of_launches(program, main, kernels.module)
-        return str(kernels.module)
+        return str(module) if stage == "kernels" else target.stage(module, stage)
 
     @property
     def graph(self) -> str:
@@ -395,10 +388,10 @@ class CompiledFunction(Identity, Dispatcher):
         Raises:
             UnsupportedError: a kernel that the CUDA target does not lower yet.
         """
-        from ..targets import cuda
+        from ..targets import lookup
 
-        traced = trace(self.fn, args, kwargs) if args or kwargs else self._latest()
-        return cuda.compile(optimized(traced, self.config), arch=arch).ptx
+        traced = trace(self.fn, args, kwargs) if args or kwargs else self.latest()
+        return lookup("cuda", arch=arch).stage(optimized(traced, self.config, target="cuda"), "ptx")
 
     def stats(self) -> dict[str, Any]:
         """Calls, cache, compile time by stage, and with profiling the time of each kernel in µs."""
@@ -411,7 +404,7 @@ class CompiledFunction(Identity, Dispatcher):
                     "eager": entry.eager,
                     "cached": built.cached if built else "",
                     "compile_seconds": {"trace": entry.trace_seconds, **(built.seconds if built else {})},
-                    "kernels": entry.program.stats() if isinstance(entry.program, Program) else [],
+                    "kernels": entry.program.stats() if entry.program is not None else [],
                 }
             )
         return {

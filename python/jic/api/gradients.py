@@ -20,7 +20,7 @@ from torch.fx import GraphModule
 from torch.utils import _pytree as pytree
 
 from .. import budget
-from ..errors import JicError
+from ..errors import JicError, UserPassError
 from ..frontend import Reason, Traced
 from ..frontend.control import backward, regions, structured
 from ..frontend.control.dependence import differentiable_results
@@ -188,6 +188,8 @@ class Differentiable:
         try:
             with budget.limited(self.config.max_compile_seconds):
                 return self._compiled(needed)
+        except UserPassError:
+            raise
         except Exception as error:  # not the user's fault: the eager way is exact too
             message = f"[{error.code}] {error.message}" if isinstance(error, JicError) else f"internal error: {error!r}"
             self.note(Reason("backward", f"its gradients are computed eagerly, step by step: {message}"))

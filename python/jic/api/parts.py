@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import types
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import torch
 from torch.utils import _pytree as pytree
@@ -17,10 +17,17 @@ from ..frontend.guards import Guard, function_parts
 from ..frontend.structure import Structure
 from .dynamo import opaque
 
-if TYPE_CHECKING:
-    from .compiled import CompiledFunction
-
 _DTYPES = {int: torch.int64, float: torch.float64, bool: torch.bool}
+
+
+class CompiledPart(Protocol):
+    """What is asked of the `CompiledFunction` of a part."""
+
+    entries: list[Any]
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
+    def compile_for(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any: ...
+    def latest(self) -> Traced: ...
 
 
 class Parts:
@@ -32,15 +39,15 @@ class Parts:
     """
 
     def __init__(
-        self, split: Split, receiver: tuple[Any, ...], compile: Callable[[Callable[..., Any]], CompiledFunction]
+        self, split: Split, receiver: tuple[Any, ...], compile: Callable[[Callable[..., Any]], CompiledPart]
     ) -> None:
         self.split, self.receiver, self._compile = split, receiver, compile
         self.before: Callable[..., Any] = self._bound(split.before())
         self.signature = inspect.signature(self.before)
         self.loop = self._bound(split.loop())
         self.used, self.touched = split.uses_after(), split.used_in_loop()
-        self.compiled: list[CompiledFunction] = []
-        self._after: dict[tuple[str, ...], tuple[CompiledFunction, Callable[..., Any], list[str]]] = {}
+        self.compiled: list[CompiledPart] = []
+        self._after: dict[tuple[str, ...], tuple[CompiledPart, Callable[..., Any], list[str]]] = {}
 
     def guards(self) -> list[Guard]:
         """Hold while the function is the one that was split; its parts have guards of their own."""
@@ -85,7 +92,7 @@ class Parts:
             return eager(**state)
         return compiled(**{**state, **tensors})
 
-    def _following(self, state: dict[str, Any]) -> tuple[CompiledFunction, Callable[..., Any], list[str]]:
+    def _following(self, state: dict[str, Any]) -> tuple[CompiledPart, Callable[..., Any], list[str]]:
         """What follows the loop where `state` is bound: compiled, as it is, and the numbers that the former takes as tensors."""
         bound = sorted(state)
         numbers = [n for n in bound if n in self.split.assigned and type(state[n]) in _DTYPES]
@@ -101,7 +108,7 @@ class Parts:
 
 
 def parts_of(
-    fn: Callable[..., Any], error: Exception, compile: Callable[[Callable[..., Any]], CompiledFunction]
+    fn: Callable[..., Any], error: Exception, compile: Callable[[Callable[..., Any]], CompiledPart]
 ) -> Parts | None:
     """`fn` in parts, if `error` is that a loop of its own body cannot be compiled; None if it is not, or it has no such parts."""
     function, receiver = _function_of(fn)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.metadata
-import inspect
 import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from ..runtime.features import machine_features
+from .sources import digest_of
 
 
 @functools.cache
@@ -41,15 +41,9 @@ def _sources(folder: str, name: str) -> Iterator[str]:
 
 
 def rules_digest() -> str:
-    """The sources of the fusion rules registered in this process; empty without any."""
+    """The code of the fusion rules registered in this process; empty without any."""
     module = sys.modules.get("jic.passes.rules")
     if module is None:
         return ""
-    text = []
-    for rule in module.registered():
-        function = getattr(rule, "function", rule)
-        try:
-            text.append(inspect.getsource(function))
-        except (OSError, TypeError):
-            text.append(f"{rule!r} {id(function)}")
-    return hashlib.sha256("\n".join(text).encode()).hexdigest() if text else ""
+    rules = [(rule.name, rule.pattern, rule.function) for rule in module.registered()]
+    return digest_of(rules) if rules else ""

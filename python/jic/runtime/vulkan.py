@@ -1,4 +1,4 @@
-"""Runs a program compiled for Vulkan: buffers, pipelines and one recorded command list, on host tensors."""
+"""Runs a program compiled for Vulkan on host tensors: buffers, pipelines, and a schedule of its steps."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ import torch
 
 from jic.errors import ArtifactError, DeviceError
 
-from .vulkan_device import Buffer, CommandList, Device, Pipeline, device
+from .artifact import Artifact
+from .vulkan_device import Buffer, Device, Pipeline, device
+from .vulkan_steps import Memory, Schedule
 
 __all__ = ["VulkanProgram", "available"]
 
@@ -28,41 +30,40 @@ def available() -> str | None:
 
 
 class VulkanProgram:
-    """A compiled program, ready to run.
+    """An artifact for Vulkan, loaded.
 
-    Args:
-        manifest: what `jic.targets.vulkan.compile` says about the program: inputs, outputs, memory, steps.
-        shaders: the SPIR-V module of each kernel, by the kernel's name.
-        constants: the bytes of all constants.
+    Threads may use one program at the same time; their runs take turns.
 
     Raises:
         DeviceError: no usable device, or it cannot hold a buffer or lacks a capability that a kernel needs.
-        ArtifactError: the manifest is not one for this runtime.
+        ArtifactError: malformed, or for another target.
     """
 
-    def __init__(self, manifest: Mapping[str, Any], shaders: Mapping[str, bytes], constants: bytes = b"") -> None:
-        if manifest.get("target") != "vulkan" or manifest.get("format") != 1:
-            raise ArtifactError(
-                f"expected an artifact of format 1 for vulkan, got format {manifest.get('format')} "
-                f"for {manifest.get('target')}"
-            )
+    def __init__(self, artifact: Artifact) -> None:
+        manifest = artifact.manifest
+        if manifest.get("target") != "vulkan":
+            raise ArtifactError(f"an artifact for {manifest.get('target')!r}, expected 'vulkan'")
         self._device = device()
         self._lock = threading.Lock()
         self._inputs = [_Tensor(d) for d in manifest["inputs"]]
         self._outputs = [_Tensor(d) for d in manifest["outputs"]]
-        held = _Resources(self._device)
+        self._steps: list[dict[str, Any]] = manifest["steps"]
+        self._held = held = _Resources(self._device)
         self._release = weakref.finalize(self, held.free)
         with self._device.lock:
-            self._buffers = held.buffers = self._allocate(manifest, constants, held)
-            held.commands = self._record(manifest["steps"], shaders, held)
-        self._commands = held.commands
+            self._buffers = self._allocate(artifact, held)
+            self._memory = Memory(self._buffers)
+            self._pipelines = self._compile(artifact, held)
+            self._schedule = self._scheduled(apart=False)
+        self._timed: Schedule | None = None
+        self._timing = False
 
-    def _allocate(
-        self, manifest: Mapping[str, Any], constants: bytes, held: _Resources
-    ) -> dict[tuple[str, int], Buffer]:
+    def _allocate(self, artifact: Artifact, held: _Resources) -> dict[tuple[str, int], Buffer]:
+        manifest, constants = artifact.manifest, artifact.constants
+
         def make(size: int) -> Buffer:
-            held.all_buffers.append(self._device.buffer(size))
-            return held.all_buffers[-1]
+            held.buffers.append(self._device.buffer(size))
+            return held.buffers[-1]
 
         buffers = {("input", i): make(t.bytes) for i, t in enumerate(self._inputs)}
         buffers |= {("output", i): make(t.bytes) for i, t in enumerate(self._outputs)}
@@ -73,41 +74,59 @@ class VulkanProgram:
             ctypes.memmove(buffer.address, constants[offset : offset + size], size)
         if manifest["workspace"]:
             buffers["workspace", 0] = make(manifest["workspace"])
-        return buffers
+        results = (r for s in self._steps if s["op"] == "aten" for r in s["results"])
+        return buffers | {("value", r["value"]): make(_Tensor(r).bytes) for r in results}
 
-    def _record(
-        self, steps: Sequence[Mapping[str, Any]], shaders: Mapping[str, bytes], held: _Resources
-    ) -> CommandList:
-        launches = [s for s in steps if s["op"] == "launch"]
-        commands = self._device.commands(len(launches), sum(len(s["buffers"]) for s in launches))
-        held.commands = commands
-        for step in steps:
-            if step["op"] == "launch":
-                name = step["kernel"]
-                if name not in shaders:
-                    raise ArtifactError(f"the artifact has no code of kernel '{name}'")
-                pipeline = self._device.pipeline(shaders[name], name, len(step["buffers"]))
-                held.pipelines.append(pipeline)
-                ranges = [self._range(slot, size) for slot, size in zip(step["buffers"], step["sizes"], strict=True)]
-                commands.launch(pipeline, ranges, step["grid"])
-            elif step["op"] == "copy":
-                commands.copy(self._range(step["from"], step["size"]), self._range(step["to"], step["size"]))
-            else:
-                raise ArtifactError(f"a program for vulkan cannot hold a step '{step['op']}'")
-        commands.end()
-        return commands
+    def _compile(self, artifact: Artifact, held: _Resources) -> dict[str, Pipeline]:
+        modules = artifact.manifest["modules"]
+        pipelines: dict[str, Pipeline] = {}
+        for step in self._steps:
+            if step["op"] != "launch" or step["kernel"] in pipelines:
+                continue
+            name = step["kernel"]
+            if name not in modules:
+                raise ArtifactError(f"the artifact has no code of kernel '{name}'")
+            offset, size = modules[name]
+            code = artifact.code[offset : offset + size]
+            pipelines[name] = self._device.pipeline(code, name, len(step["buffers"]))
+            held.pipelines.append(pipelines[name])
+        return pipelines
 
-    def _range(self, slot: Sequence[Any], size: int) -> tuple[Buffer, int, int]:
-        kind, at = slot
-        if kind == "workspace":
-            return self._buffers["workspace", 0], at, size
-        return self._buffers[kind, at], 0, size
+    def _scheduled(self, apart: bool) -> Schedule:
+        schedule = Schedule(self._steps, self._memory, self._device, self._pipelines, apart)
+        self._held.schedules.append(schedule)
+        return schedule
+
+    def set_timing(self, on: bool) -> None:
+        """Measure each step of later runs, or stop; measured runs wait for the device after each step."""
+        self._timing = on
+        if on and self._timed is None:
+            with self._device.lock:
+                self._timed = self._scheduled(apart=True)
+
+    def stats(self) -> list[dict[str, Any]]:
+        """One entry a step, as `Program.stats` gives them."""
+        rows = []
+        for number, step in enumerate(self._steps):
+            times = self._timed.times.get(number, []) if self._timed is not None else []
+            rows.append(
+                {
+                    "op": step["op"],
+                    "name": step.get("name") or step.get("callee") or step.get("message", ""),
+                    "location": step.get("location", ""),
+                    "runs": len(times),
+                    "mean_us": sum(times) / len(times) * 1e6 if times else 0.0,
+                    "min_us": min(times, default=0.0) * 1e6,
+                }
+            )
+        return rows
 
     def run(self, inputs: Sequence[torch.Tensor]) -> list[torch.Tensor]:
         """The outputs for `inputs`: contiguous or strided CPU tensors of the manifest's dtypes and shapes.
 
         Raises:
             ArtifactError: an input has another dtype, shape or device than the program was compiled for.
+            Bailout: the program gave up.
             DeviceError: the device failed.
         """
         if len(inputs) != len(self._inputs):
@@ -119,7 +138,10 @@ class VulkanProgram:
         with self._lock:
             for i, source in enumerate(sources):
                 ctypes.memmove(self._buffers["input", i].address, source.data_ptr(), self._inputs[i].bytes)
-            self._commands.run()
+            if self._timing and self._timed is not None:
+                self._timed.run_timed()
+            else:
+                self._schedule.run()
             for i, output in enumerate(outputs):
                 ctypes.memmove(output.data_ptr(), self._buffers["output", i].address, self._outputs[i].bytes)
         return outputs
@@ -147,14 +169,13 @@ class _Resources:
 
     def __init__(self, owner: Device) -> None:
         self.device = owner
-        self.all_buffers: list[Buffer] = []
-        self.buffers: dict[tuple[str, int], Buffer] = {}
+        self.buffers: list[Buffer] = []
         self.pipelines: list[Pipeline] = []
-        self.commands: CommandList | None = None
+        self.schedules: list[Schedule] = []
 
     def free(self) -> None:
         with self.device.lock:
-            if self.commands is not None:
-                self.commands.free()
+            for schedule in self.schedules:
+                schedule.free()
             self.device.free_pipelines(self.pipelines)
-            self.device.free(self.all_buffers)
+            self.device.free(self.buffers)

@@ -10,6 +10,8 @@ from jic.errors import PassError
 from jic.passes.base import Pass
 from jic.passes.registry import register
 
+from . import lookup
+
 
 @register
 @dataclass(frozen=True)
@@ -31,22 +33,41 @@ class LowerToCpu(Pass):
     def apply(self, module: ir.Operation) -> None:
         from dataclasses import replace
 
-        from .cpu.compile import main_of
-        from .cpu.kernel import KernelModule
-        from .cpu.launches import main_of_launches
-        from .cpu.lower import lower
         from .cpu.machine import host
 
         if self.vector_bits not in (0, 128, 256, 512):
             raise PassError(f"vector-bits is {self.vector_bits}, expected 0, 128, 256 or 512")
         machine = replace(host(), vector_bits=self.vector_bits) if self.vector_bits else host()
-        kernels = KernelModule(module.context)
-        block = module.regions[0].blocks[0]
-        with module.context, ir.Location.unknown():
-            main = main_of(block)
-            main_of_launches(lower(main, kernels, machine), main, kernels.module)
-            old = [op.operation for op in block.operations]
-            for op in kernels.module.body.operations:
-                block.append(op.operation.clone())
-            for op in reversed(old):
-                op.erase()
+        lookup("cpu", machine=machine).lower(module)
+
+
+@register
+@dataclass(frozen=True)
+class LowerToCuda(Pass):
+    """Lower kernels to functions for NVIDIA GPUs, and `@main` to launches on planned memory.
+
+    func.func @main(%x: tensor<64xf32>) …        gpu.module @k0_exp {
+      %0 = jic.fused(%x) {pointwise} …       →     gpu.func @k0_exp(%in: memref<64xf32, …>, %out: memref<64xf32, …>) kernel
+      return %0                                  }
+                                                 func.func @main(%in: memref<64xf32>, %out: memref<64xf32>, …)
+                                                   jic.launch(%in, %out) {kernel = @k0_exp, …}
+    """
+
+    name = "jic-lower-to-cuda"
+
+    def apply(self, module: ir.Operation) -> None:
+        lookup("cuda").lower(module)
+
+
+@register
+@dataclass(frozen=True)
+class LowerToVulkan(Pass):
+    """Lower kernels to functions for Vulkan devices, and `@main` to launches on planned memory, as `jic-lower-to-cuda` does.
+
+    Buffers are of the storage class StorageBuffer, bf16 is stored as i16.
+    """
+
+    name = "jic-lower-to-vulkan"
+
+    def apply(self, module: ir.Operation) -> None:
+        lookup("vulkan").lower(module)

@@ -17,10 +17,12 @@ import llvmlite.binding as llvm
 import torch
 from torch_mlir import ir
 
-from jic.targets.common.llvm_ir import to_older_syntax
+from jic.targets.cuda.machine import WARP
 from jic.targets.cuda.ptx import to_llvm
-from jic.targets.cuda.target import WARP, CudaTarget
-from jic.targets.gpu.program import lower
+from jic.targets.cuda.target import CudaTarget
+from jic.targets.ir.llvm_text import to_older_syntax
+from jic.targets.program.lower import main_of
+from jic.targets.program.manifest import build
 
 _SHARED_CALLS = {
     "tid.x": "tid",
@@ -98,30 +100,31 @@ def for_host(text: str) -> str:
 
 def run(module: ir.Module, inputs: Sequence[torch.Tensor]) -> list[torch.Tensor]:
     """The outputs of `module` (at the level "kernels") for CPU tensors, by emulation of its CUDA kernels."""
-    program = lower(module, CudaTarget())
-    manifest = program.manifest
+    target = CudaTarget()
+    kernels, program = target.lowered(module)
+    with module.context, ir.Location.unknown():
+        manifest, constants = build(program, main_of(module.body), target.backend(kernels))
+        texts = {k.name: to_llvm(k.module, index_bits=32) for k in kernels.made}
     memory = {("input", i): x.contiguous() for i, x in enumerate(inputs)}
     for i, d in enumerate(manifest["outputs"]):
         memory["output", i] = torch.empty(d["shape"], dtype=getattr(torch, d["dtype"]))
     for i, (offset, size) in enumerate(manifest["constants"]):
-        memory["constant", i] = torch.frombuffer(
-            bytearray(program.constants[offset : offset + size]), dtype=torch.uint8
-        )
-    workspace = torch.empty(max(1, manifest["workspace"]), dtype=torch.uint8)
+        memory["constant", i] = torch.frombuffer(bytearray(constants[offset : offset + size]), dtype=torch.uint8)
+    workspace = torch.zeros(max(1, manifest["workspace"]), dtype=torch.uint8)
 
     def address(slot: Sequence[Any]) -> int:
         kind, at = slot
         return workspace.data_ptr() + at if kind == "workspace" else memory[kind, at].data_ptr()
 
-    launches = iter(program.launches)
     for step in manifest["steps"]:
         if step["op"] == "copy":
-            ctypes.memmove(address(step["to"]), address(step["from"]), step["size"])
+            ctypes.memmove(address(step["to"]), address(step["from"]), step["bytes"])
             continue
-        launch = next(launches)
-        with module.context, ir.Location.unknown():
-            text = to_llvm(launch.module, index_bits=32)
-        _launch(text, launch.name, launch.grid[0], launch.block[0], [address(s) for s in step["buffers"]])
+        if step["op"] == "check":
+            assert not ctypes.c_int64.from_address(address(step["buffer"])).value, step["message"]
+            continue
+        name, pointers = step["kernel"], [address(s) for s in step["buffers"]]
+        _launch(texts[name], name, step["grid"][0], step["block"][0], pointers)
     return [memory["output", i] for i in range(len(manifest["outputs"]))]
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from . import indexing, lists, objects, purity, state_calls
+from . import indexing, lists, objects, purity, source, state_calls
 from .branches import select
 from .errors import NotInterpretable, Unsupported
 from .frame import Frame
@@ -316,12 +316,12 @@ class Expressions:
 
     def _ListComp(self, node: ast.ListComp) -> Any:
         found = self.context.created([])
-        self._comprehend(node.generators, lambda frame: self.interpreter.append(found, frame.value(node.elt)))
+        self._comprehend(node, lambda frame: self.interpreter.append(found, frame.value(node.elt)))
         return found
 
     def _SetComp(self, node: ast.SetComp) -> Any:
         found: Any = self.context.created(set())
-        self._comprehend(node.generators, lambda frame: found.add(frame.value(node.elt)), unroll=True)
+        self._comprehend(node, lambda frame: found.add(frame.value(node.elt)), unroll=True)
         return found
 
     def _DictComp(self, node: ast.DictComp) -> Any:
@@ -331,7 +331,7 @@ class Expressions:
             key = inner.value(node.key)
             found[key] = inner.value(node.value)
 
-        self._comprehend(node.generators, add, unroll=True)
+        self._comprehend(node, add, unroll=True)
         return found
 
     def _GeneratorExp(self, node: ast.GeneratorExp) -> Any:
@@ -340,9 +340,13 @@ class Expressions:
         return found if lists.has_segment(found) else self.context.created(iter(found))
 
     def _comprehend(
-        self, generators: list[ast.comprehension], element: Callable[[Expressions], None], unroll: bool = False
+        self,
+        node: ast.ListComp | ast.SetComp | ast.DictComp,
+        element: Callable[[Expressions], None],
+        unroll: bool = False,
     ) -> None:
-        frame = self.frame.inner()
+        generators = node.generators
+        frame = self.frame.inner(source.captured_targets(node))
         statements = self.interpreter.statements(frame)
         inner = statements.expressions
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import types
+from collections.abc import Iterable
 from typing import Any
 
 from ..guards import ABSENT
@@ -40,22 +41,33 @@ class Frame:
     def location(self) -> str:
         return f"{self.code.co_filename}:{self.line}"
 
-    def inner(self) -> Frame:
-        """A frame for a comprehension: its targets are its own, everything else is this frame's."""
+    def inner(self, captured: Iterable[str]) -> Frame:
+        """A frame for a comprehension: its targets are its own, everything else is this frame's.
+
+        Args:
+            captured: those of its targets that functions inside it use.
+        """
         found = Frame(self.context, self.function, self)
         found.line = self.line
+        found.cells = {name: self.context.created(types.CellType()) for name in captured}
         return found
+
+    def cell(self, name: str) -> types.CellType | None:
+        """The cell of the variable `name`, as a function inside this frame sees it; None if there is none."""
+        if name in self.cells:
+            return self.cells[name]
+        return self.outer.cell(name) if self.outer is not None else None
 
     def is_local(self, name: str) -> bool:
         if self.outer is not None:
-            return name in self.variables or self.outer.is_local(name)
+            return name in self.variables or name in self.cells or self.outer.is_local(name)
         return name in self._locals
 
     def load(self, name: str) -> Any:
         """The value of a name, or UNDEFINED."""
         if name in self.variables:
             return self.variables[name]
-        if self.outer is not None:
+        if self.outer is not None and name not in self.cells:
             return self.outer.load(name)
         if name in self.cells:
             if (number := self.context.outer.cell(self.cells[name])) is not None:
@@ -68,10 +80,10 @@ class Frame:
 
     def place(self, name: str) -> Place:
         """Where an assignment to `name` goes."""
-        if self.outer is not None:
-            return Place("var", self, name)
         if name in self.cells:
             return Place("cell", self.cells[name])
+        if self.outer is not None:
+            return Place("var", self, name)
         if name not in self._locals and not name.startswith("<"):
             return Place("global", self.function.__globals__, name)
         return Place("var", self, name)

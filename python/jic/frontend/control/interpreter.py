@@ -180,13 +180,10 @@ class Interpreter(Calls):
 
     def define(self, node: source.FunctionNode, frame: Frame) -> types.FunctionType:
         """The function that a `def` or `lambda` makes: a real one, over the frame's cells."""
-        outermost = frame
-        while outermost.outer is not None:
-            outermost = outermost.outer
         code = source.inner_code(frame.code, node)
-        missing = [name for name in code.co_freevars if name not in outermost.cells]
-        if missing:
-            raise NotInterpretable(f"a function in a comprehension that uses its variable {missing[0]}")
+        cells = {name: frame.cell(name) for name in code.co_freevars}
+        if missing := [name for name, cell in cells.items() if cell is None]:
+            raise NotInterpretable(f"the variable {missing[0]} of an inner function is not found")
         evaluate = self.statements(frame).value
         defaults = tuple(evaluate(d) for d in node.args.defaults)
         keywords = {
@@ -194,8 +191,9 @@ class Interpreter(Calls):
             for a, d in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
             if d is not None
         }
-        closure = tuple(outermost.cells[name] for name in code.co_freevars)
-        made = types.FunctionType(code, frame.function.__globals__, code.co_name, defaults or None, closure)
+        made = types.FunctionType(
+            code, frame.function.__globals__, code.co_name, defaults or None, tuple(cells.values())
+        )
         made.__kwdefaults__ = keywords or None
         made.__qualname__ = code.co_qualname
         made.__module__ = frame.function.__module__

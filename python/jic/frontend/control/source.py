@@ -132,6 +132,13 @@ def own_nodes(function: FunctionNode) -> Iterator[ast.AST]:
             pending.extend(ast.iter_child_nodes(node))
 
 
+def captured_targets(node: ast.ListComp | ast.SetComp | ast.DictComp) -> set[str]:
+    """The variables of a comprehension that functions inside it name."""
+    targets = {n.id for g in node.generators for n in ast.walk(g.target) if isinstance(n, ast.Name)}
+    inner = [n for n in ast.walk(node) if isinstance(n, ast.Lambda)]
+    return {n.id for function in inner for n in ast.walk(function) if isinstance(n, ast.Name)} & targets
+
+
 def _parameter_count(code: types.CodeType) -> int:
     return code.co_argcount + code.co_kwonlyargcount + bool(code.co_flags & 4) + bool(code.co_flags & 8)
 

@@ -26,6 +26,21 @@ std::unordered_map<PyObject *, Watched> &watched() {
 
 const uint64_t silent = 0;
 
+#if PY_VERSION_HEX >= 0x030D0000
+// From 3.13 on an instance's dict may show values that lie in the instance, and stores to attributes do not tell its
+// watchers. A key that is no string gives such a dict (all keys are strings) a table of its own, for good.
+bool own_table(PyObject *dict) {
+  auto *table = reinterpret_cast<PyDictObject *>(dict);
+  if (!table->ma_values) return true;
+  PyObject *key = PyLong_FromLong(0);
+  bool done = key && PyDict_SetItem(dict, key, Py_None) == 0 && PyDict_DelItem(dict, key) == 0;
+  Py_XDECREF(key);
+  return done && !table->ma_values;
+}
+#else
+bool own_table(PyObject *) { return true; }
+#endif
+
 }  // namespace
 
 uint64_t DictVersion::changes_ = 1;
@@ -48,7 +63,7 @@ int DictVersion::watcher() {
 }
 
 DictVersion::DictVersion(PyObject *dict) : dict_(dict), stamp_(&silent) {
-  if (watcher() < 0 || PyDict_Watch(watcher(), dict) < 0) {
+  if (watcher() < 0 || !own_table(dict) || PyDict_Watch(watcher(), dict) < 0) {
     PyErr_Clear();
     dict_ = nullptr;
     return;

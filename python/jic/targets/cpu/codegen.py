@@ -14,7 +14,7 @@ from torch_mlir.passmanager import PassManager
 from jic import budget
 from jic.errors import CodegenError
 
-from ..common.llvm_ir import to_older_syntax
+from ..ir.llvm_text import to_older_syntax
 from .kernel import KernelModule
 from .machine import Machine
 

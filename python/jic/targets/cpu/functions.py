@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch_mlir import ir
 
-from ..common import ops
-from ..common.functions import Functions
+from ..ir import ops
+from ..kernel.functions import Functions
 from .machine import Machine
 
 

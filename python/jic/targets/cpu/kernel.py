@@ -1,52 +1,15 @@
-"""Kernel functions under construction, and what a template gives back."""
+"""Kernel functions under construction."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from torch_mlir import ir
 
-from ..common import ops
-
-
-@dataclass(frozen=True)
-class Buffer:
-    """A launch operand: the kernel's `argument` or `result` number `index`, a `temp` of the lowering, or the `status`."""
-
-    kind: str
-    index: int
-
-
-@dataclass(frozen=True)
-class Launch:
-    """One call of a kernel function (see "Kernel ABI" in docs/architecture.md). The first `inputs` buffers are read.
-
-    `cost` is the estimated time of all tasks on one core in ns, `scratch` bytes a thread.
-    """
-
-    kernel: str
-    buffers: tuple[Buffer, ...]
-    inputs: int
-    tasks: int
-    cost: int
-    scratch: int = 0
-
-
-@dataclass
-class Lowered:
-    """A lowered `jic.fused`: launches in order and the sizes in bytes of the temporaries between them.
-
-    `status` tells that the last buffer of every launch is the i64[1] status buffer that index checks write to.
-    `updates` are (result, argument) pairs: the result's buffer must hold the argument's elements before the first launch,
-    be it that it is the argument's own memory; the launches write only a part of it.
-    """
-
-    launches: list[Launch] = field(default_factory=list)
-    temps: list[int] = field(default_factory=list)
-    status: bool = False
-    updates: tuple[tuple[int, int], ...] = ()
+from ..ir import ops
+from ..kernel.elements import storage
 
 
 @dataclass(frozen=True)
@@ -62,11 +25,6 @@ class Kernel:
         """`elements` of `element` at `byte_offset` (64-byte aligned) of the thread's scratch."""
         type_ = ir.MemRefType.get([elements], ops.element_type(element))
         return ops.op("memref.view", [self.scratch, ops.index(byte_offset)], type_)
-
-
-def storage(element: str) -> ir.Type:
-    """The type of an element in memory: bools and ui8 are bytes."""
-    return ops.element_type("i8" if element in ("i1", "ui8") else element)
 
 
 class KernelModule:

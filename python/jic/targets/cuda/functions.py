@@ -6,9 +6,9 @@ import math
 
 from torch_mlir import ir
 
-from ..common import ops
-from ..common.functions import clamp
 from ..gpu.functions import LOG2E, LOG2E_LOW, GpuFunctions
+from ..ir import ops
+from ..kernel.functions import clamp
 
 
 class CudaFunctions(GpuFunctions):

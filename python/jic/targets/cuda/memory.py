@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from torch_mlir import ir
 
-from ..common import elementwise, ops
-from ..common.index import Linear
-from ..common.memory import Memory
-from ..gpu.reducers import extract
-from ..gpu.target import BYTES
+from ..ir import ops
+from ..kernel import elementwise
+from ..kernel.elements import ELEMENT_BYTES
+from ..kernel.index import Linear
+from ..kernel.memory import Memory
 
 
 @dataclass
@@ -47,7 +47,7 @@ class CudaMemory(Memory):
             ops.op("vector.store", [value, buffer, self._uniform(position)], None, attributes)
             return
         for k, at in enumerate(self._lane_positions(position)):
-            ops.op("memref.store", [extract(value, k), buffer, at], None)
+            ops.op("memref.store", [ops.extract(value, k), buffer, at], None)
 
     @staticmethod
     def _stored(value: ir.Value, element: str) -> ir.Value:
@@ -59,4 +59,4 @@ class CudaMemory(Memory):
 
 
 def _alignment(width: int, element: ir.Type) -> dict[str, ir.Attribute]:
-    return {"alignment": ir.IntegerAttr.get(ops.element_type("i64"), width * BYTES[str(element)])}
+    return {"alignment": ir.IntegerAttr.get(ops.element_type("i64"), width * ELEMENT_BYTES[str(element)])}

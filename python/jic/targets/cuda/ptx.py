@@ -17,7 +17,7 @@ from torch_mlir.passmanager import PassManager
 
 from jic.errors import CodegenError, ConfigError
 
-from ..common.llvm_ir import to_older_syntax
+from ..ir.llvm_text import to_older_syntax
 
 TRIPLE = "nvptx64-nvidia-cuda"
 DATA_LAYOUT = "e-p6:32:32-i64:64-i128:128-i256:256-v16:16-v32:32-n16:32:64"
@@ -134,6 +134,12 @@ def _target() -> llvm.Target:
     return llvm.Target.from_triple(TRIPLE)
 
 
+def check_architecture(arch: str) -> None:
+    """Raise `ConfigError` if `arch` is not a key of `ARCHITECTURES`."""
+    if arch not in ARCHITECTURES:
+        raise ConfigError(f"unknown CUDA architecture '{arch}', expected one of {', '.join(ARCHITECTURES)}")
+
+
 def to_ptx(text: str, arch: str = "sm_90a", level: int = 3) -> str:
     """PTX of LLVM IR `text` for `arch` (a key of `ARCHITECTURES`).
 
@@ -141,8 +147,7 @@ def to_ptx(text: str, arch: str = "sm_90a", level: int = 3) -> str:
         ConfigError: `arch` is not known.
         CodegenError: LLVM refuses the IR or could not select an intrinsic in it.
     """
-    if arch not in ARCHITECTURES:
-        raise ConfigError(f"unknown CUDA architecture '{arch}', expected one of {', '.join(ARCHITECTURES)}")
+    check_architecture(arch)
     check_selectable(text)
     with _lock:
         machine = _target().create_target_machine(cpu=arch, features=ARCHITECTURES[arch], opt=level)

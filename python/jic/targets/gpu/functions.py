@@ -12,8 +12,8 @@ from torch_mlir import ir
 
 from jic.errors import UnsupportedError
 
-from ..common import ops
-from ..common.functions import Functions, horner, round_small, scale_by_power
+from ..ir import ops
+from ..kernel.functions import Functions, horner, round_small, scale_by_power
 
 LOG2E = 1.4426950216293335  # the f32 nearest to log2(e), and what is missing from it
 LOG2E_LOW = 1.9259629911266175e-8

@@ -1,4 +1,4 @@
-"""One `gpu.func` under construction."""
+"""Kernel functions for GPUs under construction."""
 
 from __future__ import annotations
 
@@ -7,39 +7,45 @@ from contextlib import contextmanager
 
 from torch_mlir import ir
 
-from ..common import ops
-from .target import GpuTarget
+from .machine import GpuMachine
 
 
-class KernelBuilder:
-    """A module with one kernel function of 1-d blocks. Build inside `with builder.body():`.
+class GpuKernel:
+    """A module with one kernel function of 1-d blocks. Build inside `with kernel.body():`.
 
     Args:
         buffers: (number of elements, element) of each argument.
         threads: threads in a block.
-        shared: element types of the shared arrays, of `shared_elements` each.
+        arrays: element types of the shared arrays, of `array_elements` each.
+        aliased: the buffers that may be the same memory: a result that is updated in place, and the argument it is.
+
+    Attributes:
+        buffers, shared: the arguments and the shared arrays.
+        largest: elements of the largest buffer.
     """
 
     def __init__(
         self,
         context: ir.Context,
-        target: GpuTarget,
+        target: GpuMachine,
         name: str,
         buffers: Sequence[tuple[int, str]],
         threads: int,
-        shared: Sequence[ir.Type] = (),
-        shared_elements: int = 0,
+        arrays: Sequence[ir.Type] = (),
+        array_elements: int = 0,
+        aliased: frozenset[int] = frozenset(),
     ) -> None:
-        self.context, self.target, self.name, self.threads = context, target, name, threads
+        self.context, self.name, self.threads = context, name, threads
+        self.largest = max((n for n, _ in buffers), default=0)
         arguments = ", ".join(
-            f"%a{i}: {target.buffer_type(max(1, n), element)} {{llvm.noalias}}"
+            f"%a{i}: {target.buffer_type(max(1, n), element)} {'' if i in aliased else '{llvm.noalias}'}"
             for i, (n, element) in enumerate(buffers)
         )
-        outside, inside = target.declare_shared([target.shared_type(shared_elements, t) for t in shared])
+        outside, inside = target.declare_shared([target.shared_type(array_elements, t) for t in arrays])
         attributes = target.function_attributes(threads)
         with context, ir.Location.unknown():
             self.module = ir.Module.parse(
-                f"module attributes {{gpu.container_module}} {{ gpu.module @kernels {{\n"
+                f"module attributes {{gpu.container_module}} {{ gpu.module @{name} {{\n"
                 f"gpu.func @{name}({arguments}) {outside} kernel attributes {{{attributes}}} {{\n"
                 f"{inside}\n gpu.return }} }} }}"
             )
@@ -56,28 +62,24 @@ class KernelBuilder:
         with self.context, ir.Location.unknown(), ir.InsertionPoint(end.operation):
             yield
 
-    @staticmethod
-    def _id(name: str) -> ir.Value:
-        dimension = {"dimension": ir.Attribute.parse("#gpu<dim x>")}
-        return ops.op(f"gpu.{name}", [], ops.index_type(), dimension)
 
-    def thread(self) -> ir.Value:
-        """This thread's number in its block."""
-        return self._id("thread_id")
+class GpuKernels:
+    """The kernels of a program, each in a module of its own."""
 
-    def block(self) -> ir.Value:
-        return self._id("block_id")
+    def __init__(self, context: ir.Context) -> None:
+        self.context = context
+        self.made: list[GpuKernel] = []
 
-    @staticmethod
-    def barrier() -> None:
-        ops.op("gpu.barrier", [], None)
-
-
-def divide(value: ir.Value, sizes: Sequence[int]) -> list[ir.Value]:
-    """`value` as mixed-radix digits: its row-major position in a space of `sizes`. It must lie inside."""
-    digits: list[ir.Value] = []
-    for size in reversed(sizes[1:]):
-        by = ops.index(size)
-        digits.append(ops.binary("arith.remui", value, by))
-        value = ops.binary("arith.divui", value, by)
-    return [*([value] if sizes else []), *reversed(digits)]
+    def kernel(
+        self,
+        machine: GpuMachine,
+        name: str,
+        buffers: Sequence[tuple[int, str]],
+        threads: int,
+        arrays: Sequence[ir.Type] = (),
+        array_elements: int = 0,
+        aliased: frozenset[int] = frozenset(),
+    ) -> GpuKernel:
+        """A new kernel; see `GpuKernel`."""
+        self.made.append(GpuKernel(self.context, machine, name, buffers, threads, arrays, array_elements, aliased))
+        return self.made[-1]

@@ -1,105 +1,104 @@
-"""What distinguishes one GPU target from another: memory spaces, wide loads, how threads of a block reduce together."""
+"""What GPU targets have in common: templates, programs, and the table of code modules, one a kernel."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+import time
+from abc import abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any, ClassVar
 
 from torch_mlir import ir
 
-from ..common.functions import Functions
-from ..common.index import Variable
-from ..common.memory import Memory
+from jic import budget
 
-if TYPE_CHECKING:
-    from .kernel import KernelBuilder
+from ..program import manifest
+from ..program.backend import Backend
+from ..program.launches import main_of_launches, replace_by_launches
+from ..program.lower import lower, main_of
+from ..program.steps import Program, Step
+from ..target import Compiled, PassOptions, Target
+from . import pipeline
+from .kernel import GpuKernel, GpuKernels
+from .machine import GpuMachine
 
-# Element sizes in memory. f64 on a device without it is refused when the kernel is loaded.
-BYTES = {"f64": 8, "f32": 4, "f16": 2, "bf16": 2, "i64": 8, "i32": 4, "i16": 2, "i8": 1, "ui8": 1, "i1": 1}
-
-Combine = Callable[[list[ir.Value], list[ir.Value]], list[ir.Value]]
-
-
-@dataclass(frozen=True)
-class Launch:
-    """One kernel and how it is launched.
-
-    Attributes:
-        name: the kernel function.
-        module: the MLIR module that holds its `gpu.module`.
-        grid, block: numbers of blocks and of threads in a block.
-        inputs: the buffers are the kernel's arguments, `inputs` of them, then its results.
-        elements: elements in each buffer.
-    """
-
-    name: str
-    module: ir.Module
-    grid: tuple[int, int, int]
-    block: tuple[int, int, int]
-    inputs: int
-    elements: tuple[int, ...]
+TEMPLATES = {
+    "pointwise": f"{__package__}.walk",
+    "indexing": f"{__package__}.walk",
+    "concat": f"{__package__}.walk",
+    "update": f"{__package__}.walk",
+    "scan": f"{__package__}.scan",
+    "reduction": f"{__package__}.reduction",
+}
+_WORKSPACE_ALIGNMENT = 256  # the largest that a Vulkan device may ask of a buffer's offset
+_CODE_ALIGNMENT = 64
 
 
 @dataclass(frozen=True)
-class GpuTarget(ABC):
-    """A GPU as the templates see it.
+class GpuTarget(Target):
+    """A GPU target: its `machine`, and how one kernel becomes code."""
 
-    Attributes:
-        max_blocks: the largest number of blocks in one launch.
-        vector_bytes: bytes of the widest load of one thread; 0 if loads are of single elements.
-        warp: threads that exchange values without a barrier, or 0 if a kernel may not rely on that.
-        threads: threads of a block.
-    """
+    machine: ClassVar[GpuMachine]
 
-    functions: Functions
-    max_blocks: int
-    vector_bytes: int
-    warp: int
-    threads: int
+    def pipeline(self, options: PassOptions) -> dict[str, str]:
+        return pipeline.stages(options.fusion_strategy, options.max_fusion_size, options.enable_optimizations)
 
     @abstractmethod
-    def buffer_type(self, elements: int, element: str) -> str:
-        """The memref type, as text, of a buffer argument."""
+    def code_of(self, kernel: GpuKernel) -> bytes:
+        """The code of a kernel, whose module is consumed."""
 
-    @abstractmethod
-    def shared_type(self, elements: int, element: ir.Type) -> str:
-        """The memref type, as text, of memory that the threads of a block share."""
+    def manifest_entries(self) -> dict[str, Any]:
+        """What the manifest says of this target beside what all have."""
+        return {}
 
-    @abstractmethod
-    def declare_shared(self, types: Sequence[str]) -> tuple[str, str]:
-        """The text that declares shared memory `%shared0…`: after the function's arguments, and in its body."""
+    def backend(self, kernels: GpuKernels) -> Backend:
+        return Backend(self.name, TEMPLATES, kernels, self.machine, self._launch_fields, _WORKSPACE_ALIGNMENT)
 
-    @abstractmethod
-    def function_attributes(self, threads: int) -> str:
-        """Attributes of a kernel function of `threads` threads a block, as text."""
+    def _launch_fields(self, step: Step) -> dict[str, Any]:
+        assert step.launch is not None
+        return {
+            "sizes": [slot.bytes for slot in step.slots],
+            "grid": self.machine.grid(step.launch.tasks),
+            "block": [step.launch.threads, 1, 1],
+        }
 
-    @abstractmethod
-    def memory(
-        self, buffers: Sequence[ir.Value], variables: dict[Variable, ir.Value], lane: Variable | None, width: int
-    ) -> Memory:
-        """The loads and stores of this target."""
+    def lowered(self, module: ir.Module) -> tuple[GpuKernels, Program]:
+        """The kernels and the program of `@main`."""
+        kernels = GpuKernels(module.context)
+        with module.context, ir.Location.unknown():
+            return kernels, lower(main_of(module.body), self.backend(kernels))
 
-    @abstractmethod
-    def shared_elements(self, group: int) -> int:
-        """Elements of shared memory that `reduce_group` needs for one value of each of `group` threads; 0 for none."""
+    def compile(self, module: ir.Module) -> Compiled:
+        start = time.perf_counter()
+        kernels, program = self.lowered(module)
+        lowered = time.perf_counter()
+        code, table = bytearray(), {}
+        with module.context, ir.Location.unknown():
+            for kernel in kernels.made:
+                budget.check("compiling kernels")
+                made = self.code_of(kernel)
+                table[kernel.name] = [len(code), len(made)]
+                code += made.ljust(-(-len(made) // _CODE_ALIGNMENT) * _CODE_ALIGNMENT, b"\0")
+            entries = {"modules": table, **self.manifest_entries()}
+            described, constants = manifest.build(program, main_of(module.body), self.backend(kernels), entries)
+        seconds = {"lower": lowered - start, "codegen": time.perf_counter() - lowered}
+        return Compiled(described, bytes(code), constants, seconds)
 
-    @abstractmethod
-    def reduce_group(
-        self,
-        kernel: KernelBuilder,
-        shared: Sequence[ir.Value],
-        thread: ir.Value,
-        group: int,
-        values: list[list[ir.Value]],
-        combine: list[Combine],
-    ) -> list[list[ir.Value]]:
-        """Combine the values of the `group` threads that work on one row, so that all of them have the result.
+    def stage(self, module: ir.Module, name: str) -> str:
+        kernels, program = self.lowered(module)
+        with module.context, ir.Location.unknown():
+            if name != self.name:
+                return "\n".join(self.code_of(kernel).decode() for kernel in kernels.made)
+            shown = ir.Module.create()
+            for op in _functions(kernels):
+                shown.body.append(op.operation.clone())
+            main_of_launches(program, main_of(module.body), shown.body)
+        return str(shown)
 
-        Args:
-            shared: arrays in shared memory that nothing has used yet, at least one for each value.
-            thread: the thread's number in its group.
-            values: for each reduction, what this thread has accumulated (in register types).
-            combine: for each reduction, how two such lists become one.
-        """
+    def lower(self, module: ir.Operation) -> None:
+        kernels = GpuKernels(module.context)
+        replace_by_launches(module, self.backend(kernels), lambda: _functions(kernels))
+
+
+def _functions(kernels: GpuKernels) -> Iterable[ir.OpView]:
+    return [op for kernel in kernels.made for op in kernel.module.body.operations]

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from torch_mlir import ir
 
-from ..common import ops
-from ..common.index import Linear
-from ..common.memory import Memory
+from ..ir import ops
+from ..kernel.index import Linear
+from ..kernel.memory import Memory
 
 
 @dataclass

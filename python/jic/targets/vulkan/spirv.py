@@ -41,8 +41,8 @@ def _forbid_contraction(op: ir.Operation) -> None:
                 _forbid_contraction(inner.operation)
 
 
-def to_spirv(module: ir.Module) -> bytes:
-    """The SPIR-V binary of the only `gpu.module` of `module`, which is consumed.
+def to_spirv(module: ir.Module) -> ir.Operation:
+    """The `spirv.module` of the only `gpu.module` of `module`, which is consumed.
 
     Raises:
         CodegenError: an op has no lowering to SPIR-V.
@@ -57,6 +57,15 @@ def to_spirv(module: ir.Module) -> bytes:
         raise CodegenError(f"lowering to SPIR-V failed: {error}") from error
     lowered = next(op.operation for op in module.body.operations if op.operation.name == "spirv.module")
     _forbid_contraction(lowered)
+    return lowered
+
+
+def to_binary(lowered: ir.Operation) -> bytes:
+    """The SPIR-V binary of a `spirv.module`.
+
+    Raises:
+        CodegenError: it cannot be written.
+    """
     # `gpu-module-to-binary` serialises a `spirv.module` in a `gpu.module` that has the environment as its target.
     wrapper = ir.Module.parse(
         f"module attributes {{gpu.container_module}} {{ gpu.module @kernels [{TARGET_ENV}] {{ }} }}"

@@ -1,0 +1,1 @@
+"""Matrix products: packed, cut into blocks for caches and registers."""

@@ -1,0 +1,1 @@
+"""Loops as one kernel: a thread takes some rows and runs all steps on them."""

@@ -1,0 +1,1 @@
+"""Reductions and scans: accumulators of vectors, joined at the end of a row."""

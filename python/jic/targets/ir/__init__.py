@@ -1,0 +1,1 @@
+"""Emitting upstream MLIR: operations, index arithmetic that folds, and LLVM's text."""
