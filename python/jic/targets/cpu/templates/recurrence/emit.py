@@ -19,7 +19,7 @@ from ..tasks import lanes_loop, when
 from .body import Body
 from .order import Store, Task
 from .places import FIRST_ROW, Places, Reach, StepEvaluator, merge_axes, reach
-from .plan import Plan
+from .plan import RecurrencePlan
 
 Lanes = Callable[[ir.Value, ir.Value | None, list[ir.Value]], Sequence[ir.Value]]
 
@@ -34,7 +34,7 @@ class Block:
         starts: the clamped starts of the dynamic slices and updates of this step.
     """
 
-    plan: Plan
+    plan: RecurrencePlan
     machine: Machine
     buffers: list[ir.Value]
     first: ir.Value
@@ -293,12 +293,12 @@ class Block:
         self._walk(shape, rows, [at], set(), width, point)
 
 
-def init_task(plan: Plan, argument: int, init: int) -> Task:
+def init_task(plan: RecurrencePlan, argument: int, init: int) -> Task:
     """A task that writes a first value to the place of carried value `argument`."""
     return _move(plan, init, argument, plan.places.at[argument].buffer, plan.places.at[argument].element, None)
 
 
-def cache_task(plan: Plan, argument: int) -> Task:
+def cache_task(plan: RecurrencePlan, argument: int) -> Task:
     """A task that copies a kernel argument to its place in scratch."""
     place = plan.places.at[argument]
     task = _move(plan, argument, argument, place.buffer, place.element, None)
@@ -306,12 +306,12 @@ def cache_task(plan: Plan, argument: int) -> Task:
     return task
 
 
-def result_task(plan: Plan, argument: int, buffer: int) -> Task:
+def result_task(plan: RecurrencePlan, argument: int, buffer: int) -> Task:
     """A task that writes a last value to result buffer `buffer`, whole."""
     return _move(plan, argument, argument, buffer, plan.body.node(argument).element, True)
 
 
-def _move(plan: Plan, node: int, like: int, buffer: int, element: str, whole: bool | None) -> Task:
+def _move(plan: RecurrencePlan, node: int, like: int, buffer: int, element: str, whole: bool | None) -> Task:
     shape = plan.body.node(like).shape
     place = plan.places.at.get(like)
     index = identity(len(shape))

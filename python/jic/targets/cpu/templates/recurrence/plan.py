@@ -21,7 +21,7 @@ from .places import Place, Places, reach, scratch_element
 _KEPT = ("matmul", "reduce", "concat")
 
 
-class Plan:
+class RecurrencePlan:
     """Attributes:
     places: where everything lies. Buffers are the kernel's arguments, its results, `temps`, and the `scratch` ones.
     uniform: nodes that are scalars and the same for all rows; they are computed at the start of a step.

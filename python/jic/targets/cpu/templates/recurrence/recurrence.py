@@ -33,7 +33,7 @@ from .affine import covers
 from .body import Body, parse
 from .emit import Block, cache_task, init_task, result_task
 from .matmul import Product
-from .plan import Plan
+from .plan import RecurrencePlan
 
 # Steps that a loop is taken to have where their number is known at run time only.
 _GUESSED_STEPS = 64
@@ -43,11 +43,11 @@ def lower(fused: ir.Operation, name: str, kernels: KernelModule, machine: Machin
     """The launches that pack weights, and the one that runs the loop. Raises `LoweringError` for dependent rows."""
     body = parse(fused)
     order = [n for n in sorted(body.weights)]
-    plan = Plan(body, len(order))
+    plan = RecurrencePlan(body, len(order))
     products = {n: matmul.product(body, n, machine) for n in order if n in plan.live}
     layout = Layout(body, plan, list(products.values()), machine)
     if layout.columns:
-        plan = Plan(body, len(order), layout.rows)
+        plan = RecurrencePlan(body, len(order), layout.rows)
     layout.assign(plan)
     lowered = Lowered()
     arguments = [Buffer("argument", i) for i in range(body.arguments)]
@@ -79,7 +79,7 @@ def lower(fused: ir.Operation, name: str, kernels: KernelModule, machine: Machin
 class Layout:
     """Rows of a task and of a block, and the thread's scratch."""
 
-    def __init__(self, body: Body, plan: Plan, products: list[Product], machine: Machine) -> None:
+    def __init__(self, body: Body, plan: RecurrencePlan, products: list[Product], machine: Machine) -> None:
         self.columns = False
         places = plan.places
         row = sum(places.elements(n) * ELEMENT_BYTES[scratch_of(plan, n)] for n in plan.scratch)
@@ -102,7 +102,7 @@ class Layout:
             most = max(self.task, machine.l1 // 2 // max(1, row) // unit * unit)
             self.rows = min(-(-most // unit) * unit, -(-body.rows // unit) * unit)
 
-    def assign(self, plan: Plan) -> None:
+    def assign(self, plan: RecurrencePlan) -> None:
         """Give the scratch buffers of `plan` their offsets."""
         places = plan.places
         places.rows = self.rows
@@ -116,24 +116,24 @@ class Layout:
         self.scratch = at
 
 
-def scratch_of(plan: Plan, node: int) -> str:
+def scratch_of(plan: RecurrencePlan, node: int) -> str:
     return plan.places.at[node].element
 
 
-def _rows_last(plan: Plan) -> bool:
+def _rows_last(plan: RecurrencePlan) -> bool:
     """Whether rows lie along the last dim of all states, so that in the kernel's arguments they are side by side too."""
     states = [n for n in plan.body.carried if n in plan.body.dims and len(plan.body.node(n).shape) > 1]
     return bool(states) and all(plan.body.dims[n] == len(plan.body.node(n).shape) - 1 for n in states)
 
 
-def _short(plan: Plan, node: int) -> bool:
+def _short(plan: RecurrencePlan, node: int) -> bool:
     shape = plan.body.node(node).shape
     return prod(shape) // max(1, plan.body.rows) < 8
 
 
 def _emit(
     body: Body,
-    plan: Plan,
+    plan: RecurrencePlan,
     products: dict[int, Product],
     layout: Layout,
     name: str,
@@ -163,7 +163,7 @@ def _view(kernel: Kernel, at: int, elements: int, element: str) -> ir.Value:
 
 def _blocks(
     body: Body,
-    plan: Plan,
+    plan: RecurrencePlan,
     products: dict[int, Product],
     layout: Layout,
     kernel: Kernel,
@@ -186,7 +186,7 @@ def _blocks(
 
 
 def _one_block(
-    body: Body, plan: Plan, products: dict[int, Product], block: Block, weights: dict[int, ir.Value]
+    body: Body, plan: RecurrencePlan, products: dict[int, Product], block: Block, weights: dict[int, ir.Value]
 ) -> None:
     region = plan.region
     for number in range(body.arguments):
@@ -235,7 +235,7 @@ def _one_block(
             block.pointwise([result_task(plan, argument, body.arguments + k)])
 
 
-def _cost(body: Body, plan: Plan, products: dict[int, Product]) -> int:
+def _cost(body: Body, plan: RecurrencePlan, products: dict[int, Product]) -> int:
     """Estimated ns of all rows and steps on one core."""
     trip = body.node(body.trip)
     steps = trip.attributes["value"] if trip.op == "constant" else _GUESSED_STEPS

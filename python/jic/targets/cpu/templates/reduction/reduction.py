@@ -26,12 +26,12 @@ from ...kernel import Kernel, KernelModule
 from ...machine import Machine
 from ..tasks import chunk_size, delinearize, lanes_loop, total
 from .accumulate import Accumulator
-from .plan import UNROLL, Pass, Plan
+from .plan import UNROLL, Pass, ReductionPlan
 
 
 def lower(region: Region, name: str, kernels: KernelModule, machine: Machine) -> Lowered:
     """One launch; tasks are rows, or blocks of columns."""
-    plan = Plan(region, machine)
+    plan = ReductionPlan(region, machine)
     buffers = buffer_types(region, status=plan.indexed)
     with kernels.function(name, buffers, plan.scratch) as kernel:
         tasks = _Columns(plan, kernel).emit() if plan.columns else _Rows(plan, kernel).emit()
@@ -43,7 +43,7 @@ def lower(region: Region, name: str, kernels: KernelModule, machine: Machine) ->
 class _Walker:
     """Shared by rows and columns: evaluators, cached rows, stores."""
 
-    def __init__(self, plan: Plan, kernel: Kernel) -> None:
+    def __init__(self, plan: ReductionPlan, kernel: Kernel) -> None:
         self.plan, self.kernel, self.region = plan, kernel, plan.region
         self.caches: dict[int, ir.Value] = {}
         for node in plan.cached:
