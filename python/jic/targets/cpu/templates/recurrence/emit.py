@@ -15,7 +15,7 @@ from ....kernel.memory import Memory
 from ...functions import CpuFunctions
 from ...machine import Machine
 from ..reduction.accumulate import Accumulator
-from ..tasks import lanes_loop, when
+from ..tasks import each_vector, lanes_loop, when
 from .body import Body
 from .order import Store, Task
 from .places import FIRST_ROW, Places, Reach, StepEvaluator, merge_axes, reach
@@ -160,27 +160,23 @@ class Block:
             if lane is None:
                 point(variables, None, None)
             elif along_rows:
-                self.row_lanes(width, lambda i, mask, _: (point({**variables, lane: i}, lane, mask), [])[1])
+                self.each_row_vector(width, lambda i, mask: point({**variables, lane: i}, lane, mask))
             else:
                 size = axes[-1][1]
-                body: Lanes = lambda i, mask, _: (point({**variables, lane: i}, lane, mask), [])[1]  # noqa: E731
-                lanes_loop(ops.index(0), ops.index(size), size, width, body)
+                body = lambda i, mask: point({**variables, lane: i}, lane, mask)  # noqa: E731
+                each_vector(ops.index(0), ops.index(size), size, width, body)
 
         def nest(k: int, variables: dict[Variable, ir.Value]) -> None:
             if k == len(outer):
                 lanes(variables)
                 return
             variable, size = outer[k]
-            self._loop(ops.index(0), ops.index(size), lambda i: nest(k + 1, {**variables, variable: i}))
+            ops.repeat(ops.index(0), ops.index(size), ops.index(1), lambda i: nest(k + 1, {**variables, variable: i}))
 
         if rows is None or along_rows:
             nest(0, {})
         else:
-            self._loop(self.first, self.last, lambda r: nest(0, {rows: r}))
-
-    @staticmethod
-    def _loop(lower: ir.Value, upper: ir.Value, body: Callable[[ir.Value], None]) -> None:
-        ops.for_loop(lower, upper, ops.index(1), lambda i, _: (body(i), [])[1])
+            ops.repeat(self.first, self.last, ops.index(1), lambda r: nest(0, {rows: r}))
 
     def row_lanes(self, width: int, body: Lanes, carried: Sequence[ir.Value] = ()) -> list[ir.Value]:
         """Lanes along the block's rows, whose number is known at run time; the last, partial vector has a mask."""
@@ -194,6 +190,15 @@ class Block:
             return body(whole, ops.op("vector.create_mask", [rest], type_), results)
 
         return when(ops.cmpi("ne", rest, ops.index(0)), tail, results)
+
+    def each_row_vector(self, width: int, body: Callable[[ir.Value, ir.Value | None], None]) -> None:
+        """`row_lanes` that carries nothing: `body(position, mask)`."""
+
+        def one(position: ir.Value, mask: ir.Value | None, _: list[ir.Value]) -> Sequence[ir.Value]:
+            body(position, mask)
+            return ()
+
+        self.row_lanes(width, one)
 
     # ---- reductions ----
 
@@ -261,20 +266,22 @@ class Block:
         def nest(k: int, variables: dict[Variable, ir.Value]) -> None:
             if k < len(loops):
                 variable, size = loops[k]
-                self._loop(ops.index(0), ops.index(size), lambda i: nest(k + 1, {**variables, variable: i}))
+                ops.repeat(
+                    ops.index(0), ops.index(size), ops.index(1), lambda i: nest(k + 1, {**variables, variable: i})
+                )
             elif along_rows:
-                self.row_lanes(width, lambda i, mask, _: (finish({**variables, rows: i}, rows, mask), [])[1])
+                self.each_row_vector(width, lambda i, mask: finish({**variables, rows: i}, rows, mask))
             elif len(loops) == len(outer):
                 finish(variables, None, None)
             else:
                 lane, size = outer[-1]
-                body: Lanes = lambda i, mask, _: (finish({**variables, lane: i}, lane, mask), [])[1]  # noqa: E731
-                lanes_loop(ops.index(0), ops.index(size), size, width, body)
+                body = lambda i, mask: finish({**variables, lane: i}, lane, mask)  # noqa: E731
+                each_vector(ops.index(0), ops.index(size), size, width, body)
 
         if rows is None or along_rows:
             nest(0, {})
         else:
-            self._loop(self.first, self.last, lambda r: nest(0, {rows: r}))
+            ops.repeat(self.first, self.last, ops.index(1), lambda r: nest(0, {rows: r}))
 
     # ---- copies ----
 

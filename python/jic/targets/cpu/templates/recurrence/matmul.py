@@ -209,7 +209,7 @@ def emit(block: Block, p: Product, packed: ir.Value) -> None:
         rows = ops.binary("arith.subi", last, first)
         rest = ops.binary("arith.remui", rows, ops.index(full))
         whole = ops.binary("arith.subi", last, rest)
-        ops.for_loop(first, whole, ops.index(full), lambda r, _: (micro(full, r, base, column, widths), [])[1])
+        ops.repeat(first, whole, ops.index(full), lambda r: micro(full, r, base, column, widths))
         below = 0
         for height in p.heights:
             fits = ops.binary(

@@ -176,13 +176,12 @@ def _blocks(
     high = ops.binary("arith.muli", kernel.end, ops.index(layout.task))
     high = ops.binary("arith.minsi", high, ops.index(body.rows))
 
-    def block(first: ir.Value, _: list[ir.Value]) -> list[ir.Value]:
+    def block(first: ir.Value) -> None:
         last = ops.binary("arith.minsi", ops.binary("arith.addi", first, ops.index(layout.rows)), high)
         at = Block(plan, machine, buffers, first, last)
         _one_block(body, plan, products, at, weights)
-        return []
 
-    ops.for_loop(low, high, ops.index(layout.rows), block)
+    ops.repeat(low, high, ops.index(layout.rows), block)
 
 
 def _one_block(
