@@ -12,11 +12,11 @@ from ....ir import ops
 from ....kernel.evaluate import normal
 from ....kernel.index import Index, Linear, Variable, identity, offset, start_limit, start_variable
 from ....kernel.memory import Memory
+from ....kernel.recurrence.body import Body
 from ...functions import CpuFunctions
 from ...machine import Machine
 from ..reduction.accumulate import Accumulator
 from ..tasks import each_vector, lanes_loop, when
-from .body import Body
 from .order import Store, Task
 from .places import FIRST_ROW, Places, Reach, StepEvaluator, merge_axes, reach
 from .plan import RecurrencePlan

@@ -25,29 +25,31 @@ from ....kernel.buffers import Buffer, buffer_types
 from ....kernel.cost import op_ns
 from ....kernel.elements import ELEMENT_BYTES, storage
 from ....kernel.index import Linear
+from ....kernel.recurrence.affine import covers
+from ....kernel.recurrence.body import Body, parse
+from ....kernel.recurrence.dependence import Steps
 from ....program.launch import Launch, Lowered
 from ...kernel import Kernel, KernelModule
 from ...machine import Machine
 from . import matmul
-from .affine import covers
-from .body import Body, parse
 from .emit import Block, cache_task, init_task, result_task
 from .matmul import Product
-from .plan import RecurrencePlan
+from .plan import RecurrencePlan, plan_of
 
 # Steps that a loop is taken to have where their number is known at run time only.
 _GUESSED_STEPS = 64
 
 
 def lower(fused: ir.Operation, name: str, kernels: KernelModule, machine: Machine) -> Lowered:
-    """The launches that pack weights, and the one that runs the loop. Raises `LoweringError` for dependent rows."""
+    """The launches that pack weights, and the one that runs the loop. Raises `LoweringError` for a body without rows."""
     body = parse(fused)
     order = [n for n in sorted(body.weights)]
-    plan = RecurrencePlan(body, len(order))
+    steps = Steps.of(body)
+    plan = plan_of(steps, len(order))
     products = {n: matmul.product(body, n, machine) for n in order if n in plan.live}
     layout = Layout(body, plan, list(products.values()), machine)
     if layout.columns:
-        plan = RecurrencePlan(body, len(order), layout.rows)
+        plan = plan_of(steps, len(order), layout.rows)
     layout.assign(plan)
     lowered = Lowered()
     arguments = [Buffer("argument", i) for i in range(body.arguments)]

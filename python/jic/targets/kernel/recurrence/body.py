@@ -8,7 +8,7 @@ from torch_mlir import ir
 
 from jic.errors import LoweringError
 
-from ....kernel.region import Node, Region, _named, _node, source_line, value_of
+from ..region import Node, Region, named_attributes, node_of, source_line, value_of
 
 _OUTSIDE = tuple(f"jic.{name}" for name in ("constant", "broadcast", "transpose", "slice", "reverse", "reshape"))
 
@@ -76,18 +76,18 @@ def parse(fused: ir.Operation) -> Body:
         nodes.append(node)
 
     for argument in (*block.arguments, *inside.arguments):
-        add(argument, _node("argument", (), argument.type, {}, ""))
+        add(argument, node_of("argument", (), argument.type, {}, ""))
     arguments = len(block.arguments)
     dims = {n: d for n, d in enumerate((*_row_dims(fused), *_row_dims(loop))) if d >= 0}
     weights: dict[int, int] = {}
     in_memory: set[int] = set()
     body = [view.operation for view in inside.operations]
     for op in (*outside, *body[:-1]):
-        attributes = {a.name: value_of(a.attr) for a in _named(op)}
+        attributes = {a.name: value_of(a.attr) for a in named_attributes(op)}
         operands = tuple(number[v] for v in op.operands)
         name = op.name.removeprefix("jic.")
         row_dim, weight = attributes.pop("row_dim", None), attributes.pop("weight", None)
-        node = _node(name, operands, op.results[0].type, attributes, source_line(op))
+        node = node_of(name, operands, op.results[0].type, attributes, source_line(op))
         if name == "matmul" and weight is None:
             in_memory.update(operands)
             first = len(nodes)
