@@ -19,6 +19,11 @@ class FusedOp(JicOp, name="fused", traits=[ext.Pure, ir.IsIsolatedFromAboveTrait
     """An isolated region that becomes exactly one kernel; `kind` names the template that lowers it.
 
     The region's arguments have the operands' types; it ends with `jic.yield` of the results.
+
+    A kernel of kind `recurrence` says what its rows are: `rows`, their number; `row_dims`, here for the arguments of the
+    body and on the `jic.loop` in it for those of the step, the dim along which a value's rows lie, or -1; `row_dim` on each
+    op of the step whose result has rows; and `weight` on a matmul of rows by something else, the operand (0 or 1) that is
+    the same in all steps.
     """
 
     kind: ir.StringAttr
@@ -43,6 +48,37 @@ class FusedOp(JicOp, name="fused", traits=[ext.Pure, ir.IsIsolatedFromAboveTrait
         found, expected = [v.type for v in operations[-1].operation.operands], [v.type for v in op.results]
         if found != expected:
             raise Invalid(f"body yields ({', '.join(map(str, found))}), expected ({', '.join(map(str, expected))})")
+        if ir.StringAttr(op.attributes["kind"]).value == "recurrence":
+            _check_rows(op)
+
+
+def _check_rows(op: ir.Operation) -> None:
+    if "rows" not in op.attributes or (rows := c.integer(op, "rows")) < 1:
+        raise Invalid("a kernel of kind 'recurrence' needs the attribute 'rows', of at least 1")
+
+    def dim_of(value: ir.Value, dim: int, what: str) -> None:
+        shape = c.tensor(value, what).shape
+        if dim != -1 and not (0 <= dim < len(shape) and shape[dim] == rows):
+            raise Invalid(f"{what} has {rows} rows along dim {dim}, which {c.shape_text(shape)} does not have")
+
+    def arguments(inner: ir.Operation) -> None:
+        values = list(inner.regions[0].blocks[0].arguments)
+        if "row_dims" not in inner.attributes:
+            raise Invalid(f"{inner.name} of a recurrence needs the attribute 'row_dims'")
+        for i, (value, dim) in enumerate(zip(values, c.ints(inner, "row_dims", len(values)), strict=True)):
+            dim_of(value, dim, f"argument #{i} of {inner.name}")
+
+    arguments(op)
+    for inner in (view.operation for view in op.regions[0].blocks[0].operations):
+        steps = [inner]
+        if inner.name == "jic.loop":
+            arguments(inner)
+            steps = [view.operation for view in inner.regions[0].blocks[0].operations]
+        for step in steps:
+            if "row_dim" in step.attributes:
+                dim_of(step.results[0], c.integer(step, "row_dim"), step.name)
+            if "weight" in step.attributes and (step.name != "jic.matmul" or c.integer(step, "weight") not in (0, 1)):
+                raise Invalid(f"{step.name} has 'weight' = {step.attributes['weight']}, expected 0 or 1, on a matmul")
 
 
 class LaunchOp(JicOp, name="launch"):

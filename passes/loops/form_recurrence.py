@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from torch_mlir import ir
 
 from jic.dialects import build
+from jic.errors import PassError
 from jic.passes.base import Pass
 from jic.passes.fusion._graph import graph_blocks
 
@@ -24,6 +25,9 @@ class FormRecurrence(Pass):
           jic.yield(%1)                                        }
         }                                                      jic.yield(%l)
                                                              }
+
+    What is known of the rows is written down: how many there are, along which dim of each value they lie, which operand of
+    a matmul is the same in all steps (`rows = 32, row_dims = [-1, 0, -1]` and, in the body, `row_dim = 0`, `weight = 1`).
 
     The rows lie along one dim (here of size 32) of every carried value that no op of the body mixes: elementwise ops,
     views and reductions of other dims, dynamic slices and updates of other dims, and matmuls whose other operand does
@@ -46,12 +50,32 @@ class FormRecurrence(Pass):
             loops = [v.operation for v in block.operations if v.operation.name == "jic.loop"]
             for loop in loops:
                 if find_rows(loop, limits) is not None:
-                    _outline(loop)
+                    _note_rows(_outline(loop))
                     loop.erase()
 
 
-def _outline(loop: ir.Operation) -> None:
-    """Put a copy of `loop` into a `jic.fused` in its place, with what it captures as arguments."""
+def _note_rows(fused: ir.Operation) -> None:
+    """Write what is known of the rows into the kernel; see `FusedOp`."""
+    block = fused.regions[0].blocks[0]
+    (loop,) = (view.operation for view in block.operations if view.operation.name == "jic.loop")
+    rows = find_rows(loop)
+    if rows is None:
+        raise PassError("a loop is a recurrence, but its copy in a kernel is not")
+    inside = loop.regions[0].blocks[0]
+    fused.attributes["rows"] = build.i64(rows.size)
+    for op, arguments in ((fused, block.arguments), (loop, inside.arguments)):
+        op.attributes["row_dims"] = build.i64s([rows.dims.get(a, -1) for a in arguments])
+    for op in (view.operation for part in (block, inside) for view in part.operations):
+        if op.name == "jic.loop" or not len(op.results):
+            continue
+        if (dim := rows.dims.get(op.results[0])) is not None:
+            op.attributes["row_dim"] = build.i64(dim)
+        if (side := rows.weights.get(op.results[0])) is not None:
+            op.attributes["weight"] = build.i64(side)
+
+
+def _outline(loop: ir.Operation) -> ir.Operation:
+    """Put a copy of `loop` into a `jic.fused` in its place, with what it captures as arguments; returns it."""
     body = [view.operation for view in loop.regions[0].blocks[0].operations]
     inner = set(loop.regions[0].blocks[0].arguments) | {r for op in body for r in op.results}
     outer = list(dict.fromkeys(v for v in (*loop.operands, *(v for op in body for v in op.operands)) if v not in inner))
@@ -75,6 +99,7 @@ def _outline(loop: ir.Operation) -> None:
         fused = build.fused("recurrence", inputs, [loop.results[i].type for i in used], fill)
     for result, i in zip(fused.results, used, strict=True):
         loop.results[i].replace_all_uses_with(result)
+    return fused
 
 
 def _sink(value: ir.Value, sunk: list[ir.Value], inputs: list[ir.Value]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch_mlir import ir
 
 from ..base import Pass, functions, walk
@@ -77,6 +79,7 @@ def _fused(op: ir.Operation) -> bool:
     kind = ir.StringAttr(op.attributes["kind"]).value
     if kind in _ROOTS and not any(o.operation.name in _ROOTS[kind] for o in body.operations):
         op.attributes["kind"] = ir.StringAttr.get("pointwise", context=op.context)
+    _keep_row_dims(op, live)
     keep_arguments(body, live)
     rebuild(op, [inputs[i] for i in live], keep)
     return True
@@ -90,6 +93,13 @@ def _if(op: ir.Operation) -> bool:
         keep_yields(region.blocks[0], keep)
     rebuild(op, list(op.operands), keep)
     return True
+
+
+def _keep_row_dims(op: ir.Operation, keep: Sequence[int]) -> None:
+    """What a recurrence says of the arguments of its kernel or its loop, for those that stay."""
+    if "row_dims" in op.attributes:
+        dims = list(ir.DenseI64ArrayAttr(op.attributes["row_dims"]))
+        op.attributes["row_dims"] = ir.DenseI64ArrayAttr.get([dims[i] for i in keep], context=op.context)
 
 
 def _loop(op: ir.Operation) -> bool:
@@ -113,7 +123,9 @@ def _loop(op: ir.Operation) -> bool:
     keep = sorted(live)
     keep_yields(body, keep)
     erase_dead(body)
-    keep_arguments(body, [0, *(i + 1 for i in keep)])
+    arguments = [0, *(i + 1 for i in keep)]
+    _keep_row_dims(op, arguments)
+    keep_arguments(body, arguments)
     rebuild(op, [op.operands[0], *(inits[i] for i in keep)], keep)
     return True
 

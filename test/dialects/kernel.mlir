@@ -79,7 +79,7 @@ func.func @fused_recurrence(%a: tensor<4xf32>, %b: tensor<5xf32>) -> (tensor<4xf
   %0:2 = "jic.fused"(%a, %b)({
   ^bb0(%x: tensor<4xf32>, %y: tensor<5xf32>):
     "jic.yield"(%x, %y) : (tensor<4xf32>, tensor<5xf32>) -> ()
-  }) {kind = "recurrence"} : (tensor<4xf32>, tensor<5xf32>) -> (tensor<4xf32>, tensor<5xf32>)
+  }) {kind = "recurrence", row_dims = array<i64: 0, -1>, rows = 4 : i64} : (tensor<4xf32>, tensor<5xf32>) -> (tensor<4xf32>, tensor<5xf32>)
   return %0#0, %0#1 : tensor<4xf32>, tensor<5xf32>
 }
 

@@ -118,3 +118,71 @@ func.func @fused_isolated(%a: tensor<4xf32>) {
   }) {kind = "pointwise"} : (tensor<4xf32>) -> tensor<4xf32>
   return
 }
+
+// -----
+
+func.func @recurrence_1(%a: tensor<4xf32>, %b: tensor<4x5xf32>) {
+  // expected-error@+1 {{'jic.fused' op a kernel of kind 'recurrence' needs the attribute 'rows', of at least 1}}
+  %0 = "jic.fused"(%a, %b)({
+  ^bb0(%x: tensor<4xf32>, %y: tensor<4x5xf32>):
+    "jic.yield"(%x) : (tensor<4xf32>) -> ()
+  }) {kind = "recurrence"} : (tensor<4xf32>, tensor<4x5xf32>) -> tensor<4xf32>
+  return
+}
+
+// -----
+
+func.func @recurrence_2(%a: tensor<4xf32>, %b: tensor<4x5xf32>) {
+  // expected-error@+1 {{'jic.fused' op jic.fused of a recurrence needs the attribute 'row_dims'}}
+  %0 = "jic.fused"(%a, %b)({
+  ^bb0(%x: tensor<4xf32>, %y: tensor<4x5xf32>):
+    "jic.yield"(%x) : (tensor<4xf32>) -> ()
+  }) {kind = "recurrence", rows = 4 : i64} : (tensor<4xf32>, tensor<4x5xf32>) -> tensor<4xf32>
+  return
+}
+
+// -----
+
+func.func @recurrence_3(%a: tensor<4xf32>, %b: tensor<4x5xf32>) {
+  // expected-error@+1 {{'jic.fused' op attribute 'row_dims' has 1 entries, expected 2}}
+  %0 = "jic.fused"(%a, %b)({
+  ^bb0(%x: tensor<4xf32>, %y: tensor<4x5xf32>):
+    "jic.yield"(%x) : (tensor<4xf32>) -> ()
+  }) {kind = "recurrence", row_dims = array<i64: 0>, rows = 4 : i64} : (tensor<4xf32>, tensor<4x5xf32>) -> tensor<4xf32>
+  return
+}
+
+// -----
+
+func.func @recurrence_4(%a: tensor<4xf32>, %b: tensor<4x5xf32>) {
+  // expected-error@+1 {{'jic.fused' op argument #1 of jic.fused has 4 rows along dim 1, which 4x5 does not have}}
+  %0 = "jic.fused"(%a, %b)({
+  ^bb0(%x: tensor<4xf32>, %y: tensor<4x5xf32>):
+    "jic.yield"(%x) : (tensor<4xf32>) -> ()
+  }) {kind = "recurrence", row_dims = array<i64: 0, 1>, rows = 4 : i64} : (tensor<4xf32>, tensor<4x5xf32>) -> tensor<4xf32>
+  return
+}
+
+// -----
+
+func.func @recurrence_5(%a: tensor<4xf32>, %b: tensor<4x5xf32>) {
+  // expected-error@+1 {{'jic.fused' op jic.exp has 4 rows along dim 1, which 4x5 does not have}}
+  %0 = "jic.fused"(%a, %b)({
+  ^bb0(%x: tensor<4xf32>, %y: tensor<4x5xf32>):
+    %1 = "jic.exp"(%y) {row_dim = 1 : i64} : (tensor<4x5xf32>) -> tensor<4x5xf32>
+    "jic.yield"(%x) : (tensor<4xf32>) -> ()
+  }) {kind = "recurrence", row_dims = array<i64: 0, 0>, rows = 4 : i64} : (tensor<4xf32>, tensor<4x5xf32>) -> tensor<4xf32>
+  return
+}
+
+// -----
+
+func.func @recurrence_6(%a: tensor<4xf32>, %b: tensor<4x5xf32>) {
+  // expected-error@+1 {{'jic.fused' op jic.exp has 'weight' = 0 : i64, expected 0 or 1, on a matmul}}
+  %0 = "jic.fused"(%a, %b)({
+  ^bb0(%x: tensor<4xf32>, %y: tensor<4x5xf32>):
+    %1 = "jic.exp"(%y) {weight = 0 : i64} : (tensor<4x5xf32>) -> tensor<4x5xf32>
+    "jic.yield"(%x) : (tensor<4xf32>) -> ()
+  }) {kind = "recurrence", row_dims = array<i64: 0, 0>, rows = 4 : i64} : (tensor<4xf32>, tensor<4x5xf32>) -> tensor<4xf32>
+  return
+}

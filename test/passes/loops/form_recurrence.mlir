@@ -6,10 +6,11 @@
 // CHECK: ^bb0(%{{.*}}: tensor<8x16xf32>, %{{.*}}: tensor<8x10x16xf32>, %{{.*}}: tensor<8x10x16xf32>, %{{.*}}: tensor<16x16xf32>):
 // CHECK: "jic.constant"
 // CHECK: %[[L:.*]]:2 = "jic.loop"
-// CHECK: "jic.matmul"
-// CHECK: "jic.dynamic_update"
+// CHECK: "jic.matmul"{{.*}} {row_dim = 0 : i64, transpose_lhs = false, transpose_rhs = true, weight = 1 : i64}
+// CHECK: "jic.dynamic_update"{{.*}}row_dim = 0 : i64
+// CHECK: row_dims = array<i64: -1, 0, 0>
 // CHECK: "jic.yield"(%[[L]]#0, %[[L]]#1)
-// CHECK: kind = "recurrence"
+// CHECK: kind = "recurrence", row_dims = array<i64: 0, 0, 0, -1>, rows = 8 : i64
 func.func @cell(%x: tensor<8x10x16xf32>, %h0: tensor<8x16xf32>, %w: tensor<16x16xf32>, %o: tensor<8x10x16xf32>) -> (tensor<8x16xf32>, tensor<8x10x16xf32>) {
   %n = "jic.constant"() {value = dense<10> : tensor<i64>} : () -> tensor<i64>
   %r:2 = "jic.loop"(%n, %h0, %o) ({

@@ -79,3 +79,24 @@ func.func @effects(%c: tensor<i1>, %a: tensor<4xf32>) {
   }) : (tensor<i1>) -> tensor<4xf32>
   return
 }
+
+// What a recurrence says of its rows goes with the arguments that go.
+// CHECK-LABEL: func.func @rows_of_a_recurrence
+// CHECK: "jic.fused"(%{{.*}}, %{{.*}}) ({
+// CHECK: "jic.loop"
+// CHECK: row_dims = array<i64: -1, 0>
+// CHECK: kind = "recurrence", row_dims = array<i64: -1, 0>, rows = 4 : i64
+func.func @rows_of_a_recurrence(%n: tensor<i64>, %a: tensor<5x4xf32>, %b: tensor<4xf32>) -> tensor<4xf32> {
+  %0:2 = "jic.fused"(%n, %a, %b) ({
+  ^bb0(%m: tensor<i64>, %x: tensor<5x4xf32>, %y: tensor<4xf32>):
+    %1:2 = "jic.loop"(%m, %x, %y) ({
+    ^bb0(%i: tensor<i64>, %u: tensor<5x4xf32>, %v: tensor<4xf32>):
+      %2 = "jic.exp"(%u) {row_dim = 1 : i64} : (tensor<5x4xf32>) -> tensor<5x4xf32>
+      %3 = "jic.exp"(%v) {row_dim = 0 : i64} : (tensor<4xf32>) -> tensor<4xf32>
+      "jic.yield"(%2, %3) : (tensor<5x4xf32>, tensor<4xf32>) -> ()
+    }) {row_dims = array<i64: -1, 1, 0>} : (tensor<i64>, tensor<5x4xf32>, tensor<4xf32>) -> (tensor<5x4xf32>, tensor<4xf32>)
+    "jic.yield"(%1#0, %1#1) : (tensor<5x4xf32>, tensor<4xf32>) -> ()
+  }) {kind = "recurrence", row_dims = array<i64: -1, 1, 0>, rows = 4 : i64}
+    : (tensor<i64>, tensor<5x4xf32>, tensor<4xf32>) -> (tensor<5x4xf32>, tensor<4xf32>)
+  return %0#1 : tensor<4xf32>
+}

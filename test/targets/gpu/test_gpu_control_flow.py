@@ -59,9 +59,14 @@ def call(x: ir.Value) -> list[ir.Value]:
 
 
 def recurrence(x: ir.Value, n: ir.Value) -> list[ir.Value]:
-    return list(
-        b.fused("recurrence", [x, n], [x.type], lambda a: b.loop(a[1], [a[0]], lambda v: [v[1]]).results).results
-    )
+    def body(a: list[ir.Value]) -> list[ir.Value]:
+        loop = b.loop(a[1], [a[0]], lambda v: [v[1]])
+        loop.attributes["row_dims"] = b.i64s([-1, 0])
+        return list(loop.results)
+
+    made = b.fused("recurrence", [x, n], [x.type], body)
+    made.attributes["rows"], made.attributes["row_dims"] = b.i64(4), b.i64s([0, -1])
+    return list(made.results)
 
 
 def run(program: Program, *inputs: torch.Tensor) -> list[torch.Tensor]:

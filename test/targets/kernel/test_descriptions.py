@@ -10,7 +10,10 @@ from torch_mlir import ir
 
 from jic.dialects import build as b
 from jic.errors import LoweringError
+from jic.passes.pipeline import Pipeline
 from jic.targets.kernel import product, reduction, scan, walk, window
+from jic.targets.kernel.recurrence import body as recurrence
+from jic.targets.kernel.recurrence.dependence import Steps
 from jic.targets.kernel.region import Region, parse
 from jic.targets.program.lower import main_of
 
@@ -137,3 +140,27 @@ def test_scan() -> None:
     x = ([4, 9, 5], "f32")
     found = scan.read(region("scan", [x], [x], lambda a: [b.cumulative(a, "sum", 1)]))
     assert lines(found) == ["scan (sum of f32) of 20 lines of 9 along dim 1"]
+
+
+def test_recurrence() -> None:
+    def main(h: ir.Value, w: ir.Value, rows: ir.Value) -> list[ir.Value]:
+        def step(arguments: list[ir.Value]) -> list[ir.Value]:
+            i, state, stack = arguments
+            state = b.elementwise("tanh", b.matmul(state, w))
+            return [state, b.dynamic_update(stack, b.reshape(state, [32, 1, 16]), i, 1)]
+
+        count = b.splat([], ir.IntegerType.get_signless(64), 10)
+        return list(b.loop(count, [h, rows], step).results)
+
+    made = module([([32, 16], "f32"), ([16, 16], "f32"), ([32, 10, 16], "f32")], main)
+    Pipeline.parse("builtin.module(jic-form-recurrence)").run(made)
+    with made.context:
+        fused = next(o.operation for o in main_of(made.body).regions[0].blocks[0].operations if "fused" in o.name)
+        steps = Steps.of(recurrence.parse(fused))
+    assert lines(steps) == [
+        "recurrence of 10 steps over 32 rows",
+        "  carries 0: 32x16xf32, a state, rows along dim 0",
+        "  carries 1: 32x10x16xf32, updated in place, rows along dim 0",
+        "  made apart: matmul",
+    ]
+    assert list(steps.body.weights.values()) == [1]

@@ -6,6 +6,9 @@ from jic.passes.fusion.strategies import fusion_pipeline
 
 from ..pipelines import CONTROL_FLOW, LOOPS, SIMPLIFY, joined
 
+# What one kernel of a whole loop may keep in the caches: weights that each step reads again, and the values of one row.
+_WEIGHT_BYTES, _ROW_BYTES = 8 << 20, 128 << 10
+
 
 def stages(fusion_strategy: str = "default", max_fusion_size: int = 64, optimize: bool = True) -> dict[str, str]:
     """The default pipeline by stages, in order: name to passes. A stage may be empty; the names are always the same.
@@ -22,7 +25,7 @@ def stages(fusion_strategy: str = "default", max_fusion_size: int = 64, optimize
         "loops": "jic-simplify-loops,jic-loop-invariant-code-motion",
         "simplify-again": SIMPLIFY,
         "whole-loops": LOOPS,
-        "recurrences": "jic-form-recurrence",
+        "recurrences": f"jic-form-recurrence{{max-weight-bytes={_WEIGHT_BYTES} max-row-bytes={_ROW_BYTES}}}",
         "prepare-fusion": "jic-loop-invariant-code-motion,jic-sink-into-regions",
         "fusion": fusion_pipeline(fusion_strategy, max_fusion_size),
         "clean-up": "jic-dead-code-elimination",

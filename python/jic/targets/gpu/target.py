@@ -16,7 +16,7 @@ from ..program import manifest
 from ..program.backend import Backend
 from ..program.launches import main_of_launches, replace_by_launches
 from ..program.lower import lower, main_of
-from ..program.steps import Program, Step
+from ..program.steps import HostProgram, Step
 from ..target import Compiled, PassOptions, Target
 from . import pipeline
 from .kernel import GpuKernel, GpuKernels
@@ -62,7 +62,7 @@ class GpuTarget(Target):
             "block": [step.launch.threads, 1, 1],
         }
 
-    def lowered(self, module: ir.Module) -> tuple[GpuKernels, Program]:
+    def lowered(self, module: ir.Module) -> tuple[GpuKernels, HostProgram]:
         """The kernels and the program of `@main`."""
         kernels = GpuKernels(module.context)
         with module.context, ir.Location.unknown():

@@ -169,6 +169,16 @@ def for_loop(
     return list(loop.results)
 
 
+def repeat(lower: ir.Value, upper: ir.Value, step: ir.Value, body: Callable[[ir.Value], None]) -> None:
+    """`scf.for` that carries nothing; `body` gets the induction variable."""
+
+    def one(position: ir.Value, _: list[ir.Value]) -> Sequence[ir.Value]:
+        body(position)
+        return ()
+
+    for_loop(lower, upper, step, one)
+
+
 @contextmanager
 def if_then(condition: ir.Value):
     """`scf.if` without results: the `with` body builds inside."""

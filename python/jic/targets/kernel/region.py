@@ -77,18 +77,18 @@ def parse(fused: ir.Operation) -> Region:
     nodes: list[Node] = []
     for argument in block.arguments:
         number[argument] = len(nodes)
-        nodes.append(_node("argument", (), argument.type, {}, ""))
+        nodes.append(node_of("argument", (), argument.type, {}, ""))
     for op in block.operations:
         operation = op.operation
         operands = tuple(number[v] for v in operation.operands)
         if operation.name == "jic.yield":
             kind = ir.StringAttr(fused.attributes["kind"]).value
             return Region(kind, tuple(nodes), len(block.arguments), operands)
-        attributes = {a.name: value_of(a.attr) for a in _named(operation)}
+        attributes = {a.name: value_of(a.attr) for a in named_attributes(operation)}
         for result in operation.results:
             number[result] = len(nodes)
         nodes.append(
-            _node(
+            node_of(
                 operation.name.removeprefix("jic."),
                 operands,
                 operation.results[0].type,
@@ -99,12 +99,12 @@ def parse(fused: ir.Operation) -> Region:
     raise LoweringError("a kernel body has no jic.yield")
 
 
-def _named(operation: ir.Operation) -> list[ir.NamedAttribute]:
+def named_attributes(operation: ir.Operation) -> list[ir.NamedAttribute]:
     attributes = operation.attributes
     return [attributes[i] for i in range(len(attributes))]
 
 
-def _node(op: str, operands: tuple[int, ...], type_: ir.Type, attributes: dict[str, Any], location: str) -> Node:
+def node_of(op: str, operands: tuple[int, ...], type_: ir.Type, attributes: dict[str, Any], location: str) -> Node:
     tensor = ir.RankedTensorType(type_)
     if not tensor.has_static_shape:
         raise LoweringError(f"jic.{op} has the dynamic type {tensor}", location=location)

@@ -14,15 +14,15 @@ from .backend import Backend
 from .kernels import Kernel, Kernels
 from .launch import Launch, Lowered
 from .memory_plan import Range, assign, find_conflicts
-from .sharing import Node, Sharing, extent, kernels_in
-from .steps import Label, Program, Slot, Step
+from .sharing import OpNode, Sharing, extent, kernels_in
+from .steps import HostProgram, Label, Slot, Step
 
 
 @dataclass
 class _Prepared:
     """The temporaries of a kernel in a loop, whose first `launches` have run before the loop `by`."""
 
-    by: Node
+    by: OpNode
     temporaries: list[Slot]
     launches: int
 
@@ -38,7 +38,7 @@ class Assembly:
 
     def __init__(self, main: ir.Operation, backend: Backend) -> None:
         self.backend, self.kernels = backend, Kernels(backend)
-        self.program = Program()
+        self.program = HostProgram()
         self.sharing = Sharing(main)
         self.exchanged: dict[int, int] = {}
         self.times = 1
@@ -114,14 +114,14 @@ class Assembly:
             return
         self._launch(self.kernels.copy(target.elements, target.element), [source], [target], "")
 
-    def constant(self, node: Node) -> None:
+    def constant(self, node: OpNode) -> None:
         """A `jic.constant`."""
         buffer = self.sharing.buffer(node.results[0])
         if buffer not in self._places:  # a body that is lowered again
             self._places[buffer] = ("constant", len(self.program.constants))
             self.program.constants.append(node.op.attributes["value"])
 
-    def fused(self, node: Node) -> None:
+    def fused(self, node: OpNode) -> None:
         """A `jic.fused`: the launches of its kernel."""
         arguments = [self.slot(v) for v in node.operands]
         results = [self.slot(v) for v in node.results]
@@ -129,7 +129,7 @@ class Assembly:
             return
         self._launch(self.kernels.of(node.op), arguments, results, source_line(node.op), self._prepared.get(id(node)))
 
-    def prepare(self, loop: Node) -> None:
+    def prepare(self, loop: OpNode) -> None:
         """Launch what kernels in `loop` compute from values from outside it alone (packed weights): once, before it."""
         for node in kernels_in(loop):
             known = self._prepared.get(id(node))
@@ -197,7 +197,7 @@ class Assembly:
             )
             kept = [*kept, *buffers.get("result", ())]  # the launches of one kernel may each write a part of a result
 
-    def aten(self, node: Node) -> None:
+    def aten(self, node: OpNode) -> None:
         """A `jic.aten_call`."""
         operands = [self.slot(v) for v in node.operands]
         first = self.program.values

@@ -24,17 +24,17 @@ from torch_mlir import ir
 
 from ..kernel.region import source_line
 from .assembly import Assembly
-from .sharing import Node, static_count
+from .sharing import OpNode, static_count
 from .steps import Label, Slot, Step
 
 # How often a loop runs whose trip count is not known; it decides about threads only.
 USUAL_TRIPS = 16
 
 Exchanged = dict[int, int]
-Block = Callable[[list[Node]], None]  # lowers the ops of a block
+Block = Callable[[list[OpNode]], None]  # lowers the ops of a block
 
 
-def lower_loop(assembly: Assembly, node: Node, block: Block) -> None:
+def lower_loop(assembly: Assembly, node: OpNode, block: Block) -> None:
     """Lower a `jic.loop`."""
     assembly.prepare(node)
     count = static_count(node.operands[0])
@@ -71,7 +71,7 @@ def lower_loop(assembly: Assembly, node: Node, block: Block) -> None:
     assembly.here(end)
 
 
-def lower_while(assembly: Assembly, node: Node, block: Block) -> None:
+def lower_while(assembly: Assembly, node: OpNode, block: Block) -> None:
     """Lower a `jic.while`: the condition, then the body, then the condition again."""
     assembly.prepare(node)
     carried = node.arguments()
@@ -106,7 +106,7 @@ def lower_while(assembly: Assembly, node: Node, block: Block) -> None:
     assembly.here(end)
 
 
-def lower_if(assembly: Assembly, node: Node, block: Block) -> None:
+def lower_if(assembly: Assembly, node: OpNode, block: Block) -> None:
     """Lower a `jic.if`; each branch puts its values where the results lie."""
     otherwise, end = Label(), Label()
     assembly.add(Step("branch", [assembly.slot(node.operands[0])], inputs=1, to=otherwise))
@@ -125,14 +125,14 @@ def lower_if(assembly: Assembly, node: Node, block: Block) -> None:
         otherwise.step = end.step = jump
 
 
-def lower_bail(assembly: Assembly, node: Node, block: Block) -> None:
+def lower_bail(assembly: Assembly, node: OpNode, block: Block) -> None:
     """Lower a `jic.bail`."""
     message = ir.StringAttr(node.op.attributes["message"]).value
     condition = assembly.slot(node.operands[0])
     assembly.add(Step("bail", [condition], name=message, location=source_line(node.op), inputs=1))
 
 
-LOWERINGS: dict[str, Callable[[Assembly, Node, Block], None]] = {
+LOWERINGS: dict[str, Callable[[Assembly, OpNode, Block], None]] = {
     "jic.loop": lower_loop,
     "jic.while": lower_while,
     "jic.if": lower_if,
@@ -144,7 +144,7 @@ def _count(index: Slot, limit: Slot, label: Label) -> Step:
     return Step("count", [index, limit, index], inputs=2, to=label)
 
 
-def _runs(assembly: Assembly, node: Node) -> list[Exchanged]:
+def _runs(assembly: Assembly, node: OpNode) -> list[Exchanged]:
     """Where buffers lie in each copy of a loop's body: as outside, and with those of carried and next values exchanged."""
     outside = assembly.exchanged
     pairs = assembly.sharing.exchanges(node)

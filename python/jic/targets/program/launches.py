@@ -23,7 +23,7 @@ from ..kernel.elements import storage
 from .backend import Backend
 from .lower import lower, main_of
 from .sharing import extent
-from .steps import Program, Slot, Step
+from .steps import HostProgram, Slot, Step
 
 
 def replace_by_launches(module: ir.Operation, backend: Backend, functions: Callable[[], Iterable[ir.OpView]]) -> None:
@@ -40,7 +40,7 @@ def replace_by_launches(module: ir.Operation, backend: Backend, functions: Calla
             op.erase()
 
 
-def main_of_launches(program: Program, main: ir.Operation, into: ir.Block) -> None:
+def main_of_launches(program: HostProgram, main: ir.Operation, into: ir.Block) -> None:
     """Append `program`, lowered from `main`, to `into`, which holds its kernels."""
     inputs = [Slot("input", i, *extent(a)) for i, a in enumerate(main.regions[0].blocks[0].arguments)]
     types = [_memref(s) for s in [*inputs, *program.outputs]]
@@ -89,7 +89,7 @@ def _memref(slot: Slot) -> ir.Type:
 
 class _Writer:
     def __init__(
-        self, program: Program, bases: dict[str, list[ir.Value]], workspace: ir.Value, blocks: dict[int, ir.Block]
+        self, program: HostProgram, bases: dict[str, list[ir.Value]], workspace: ir.Value, blocks: dict[int, ir.Block]
     ) -> None:
         self.program, self.bases, self.workspace, self.blocks = program, bases, workspace, blocks
         self.made: dict[tuple[str, int, ir.Type], ir.Value] = {}

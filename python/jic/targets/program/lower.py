@@ -18,8 +18,8 @@ from ..kernel.region import source_line
 from .assembly import Assembly
 from .backend import Backend
 from .control_flow import LOWERINGS
-from .sharing import Node, extent
-from .steps import Program, Slot
+from .sharing import OpNode, extent
+from .steps import HostProgram, Slot
 
 
 def main_of(body: ir.Block) -> ir.Operation:
@@ -30,7 +30,7 @@ def main_of(body: ir.Block) -> ir.Operation:
     raise LoweringError("the module has no func.func @main")
 
 
-def lower(main: ir.Operation, backend: Backend) -> Program:
+def lower(main: ir.Operation, backend: Backend) -> HostProgram:
     """Lower every kernel of `main` by the templates of `backend` and plan the memory between them.
 
     Raises:
@@ -39,7 +39,7 @@ def lower(main: ir.Operation, backend: Backend) -> Program:
     """
     assembly = Assembly(main, backend)
 
-    def block(nodes: list[Node]) -> None:
+    def block(nodes: list[OpNode]) -> None:
         """Lower ops; terminators do nothing by themselves."""
         for node in nodes:
             if node.name == "jic.fused":

@@ -16,11 +16,11 @@ from ..kernel.elements import DTYPES
 from ..kernel.region import value_of
 from .backend import Backend
 from .memory_plan import CONSTANT_ALIGNMENT, align
-from .steps import Program, Slot, Step
+from .steps import HostProgram, Slot, Step
 
 
 def build(
-    program: Program, main: ir.Operation, backend: Backend, more: dict[str, Any] | None = None
+    program: HostProgram, main: ir.Operation, backend: Backend, more: dict[str, Any] | None = None
 ) -> tuple[dict[str, Any], bytes]:
     """(manifest, constants blob); `more` are the target's own entries."""
     block = main.regions[0].blocks[0]
@@ -46,12 +46,12 @@ def _tensor(value: ir.Value) -> dict[str, Any]:
     return {"dtype": DTYPES[str(type_.element_type)], "shape": list(type_.shape)}
 
 
-def _slot(slot: Slot, program: Program) -> list[Any]:
+def _slot(slot: Slot, program: HostProgram) -> list[Any]:
     at = program.ranges[slot.index].offset if slot.kind == "workspace" else slot.index
     return [slot.kind, at]
 
 
-def _step(step: Step, program: Program, backend: Backend) -> dict[str, Any]:
+def _step(step: Step, program: HostProgram, backend: Backend) -> dict[str, Any]:
     slots = [_slot(s, program) for s in step.slots]
     description = _DESCRIPTIONS[step.op](step, slots)
     if step.launch is not None:

@@ -45,7 +45,7 @@ def operations(block: ir.Block) -> list[ir.Operation]:
 
 
 @dataclass
-class Node:
+class OpNode:
     """An op, and the ops of its regions if it is control flow.
 
     For a loop: whether its body is emitted twice, and the number of its first value (those from outside are smaller).
@@ -53,7 +53,7 @@ class Node:
 
     op: ir.Operation
     name: str
-    blocks: list[list[Node]] = field(default_factory=list)
+    blocks: list[list[OpNode]] = field(default_factory=list)
     doubled: bool = False
     first: int = 0
 
@@ -72,11 +72,11 @@ class Node:
 CONTROL_FLOW = ("jic.loop", "jic.while", "jic.if")
 
 
-def read(block: ir.Block) -> list[Node]:
+def read(block: ir.Block) -> list[OpNode]:
     """The ops of a block but the reshapes, which are names for their operands; see `Sharing.value`."""
     found = []
     for op in operations(block):
-        node = Node(op, op.name)
+        node = OpNode(op, op.name)
         if node.name in CONTROL_FLOW:
             node.blocks = [read(region.blocks[0]) for region in op.regions]
         found.append(node)
@@ -110,7 +110,7 @@ def updates_of(op: ir.Operation) -> list[tuple[int, int]]:
     return found
 
 
-def kernels_in(node: Node) -> Iterator[Node]:
+def kernels_in(node: OpNode) -> Iterator[OpNode]:
     """The kernels in an op's regions, however deep."""
     for inner in (inner for block in node.blocks for inner in block):
         if inner.name == "jic.fused":
@@ -173,11 +173,11 @@ class Sharing:
         """Whether it is a value of its own, not another name for one."""
         return self._values[self.value(value)] == value
 
-    def from_outside(self, value: ir.Value, loop: Node) -> bool:
+    def from_outside(self, value: ir.Value, loop: OpNode) -> bool:
         """Whether a value is made before a loop, so that it is the same in all iterations."""
         return self.value(value) < loop.first
 
-    def exchanges(self, node: Node) -> list[tuple[int, int]]:
+    def exchanges(self, node: OpNode) -> list[tuple[int, int]]:
         """The buffers that a loop exchanges from one run of its body to the next: of a carried value and of its next value."""
         if not node.doubled:
             return []
@@ -206,7 +206,7 @@ class Sharing:
         self._numbers[value] = self._add(value, elements * ELEMENT_BYTES[element])
         return self._numbers[value]
 
-    def _number(self, nodes: list[Node], depth: int) -> tuple[int, int]:
+    def _number(self, nodes: list[OpNode], depth: int) -> tuple[int, int]:
         """Number all values and note the pairs; returns (ops, levels of loops) of the block."""
         ops, levels = 0, 0
         for node in nodes:
@@ -232,7 +232,7 @@ class Sharing:
             ops, levels = ops + inner, max(levels, below)
         return ops, levels
 
-    def _number_if(self, node: Node, depth: int) -> None:
+    def _number_if(self, node: OpNode, depth: int) -> None:
         then, otherwise = (block[-1].operands for block in node.blocks)
         for result, a, b in zip(node.results, then, otherwise, strict=True):
             first, second = self.value(a), self.value(b)
@@ -242,7 +242,7 @@ class Sharing:
             number = self._new(result)
             self._pairs += [_Pair(v, number, depth) for v in (first, second)]
 
-    def _number_loop(self, node: Node, depth: int) -> tuple[int, int]:
+    def _number_loop(self, node: OpNode, depth: int) -> tuple[int, int]:
         node.first = len(self._same)
         counted = node.name == "jic.loop"
         carried = node.arguments()[counted:]
@@ -300,7 +300,7 @@ class Sharing:
     def _owned(self, values: Iterable[ir.Value]) -> list[int]:
         return [self.value(v) for v in values if self.own(v)]
 
-    def _results(self, node: Node, live: int) -> int:
+    def _results(self, node: OpNode, live: int) -> int:
         """Note the conflicts of a control flow op's results; returns what else is live."""
         results = self._owned(node.results)
         self._defined(results, live)
@@ -308,7 +308,7 @@ class Sharing:
             live &= ~(1 << number)
         return live
 
-    def _live(self, nodes: list[Node], live: int) -> int:
+    def _live(self, nodes: list[OpNode], live: int) -> int:
         """Walk a block backwards from `live` after it, noting conflicts; returns what is live before it."""
         for node in reversed(nodes):
             if node.name == "jic.reshape":
@@ -322,7 +322,7 @@ class Sharing:
                 live = self._live_op(node, live)
         return live
 
-    def _live_op(self, node: Node, live: int) -> int:
+    def _live_op(self, node: OpNode, live: int) -> int:
         operands = [self.value(v) for v in node.operands]
         results = [self.value(r) for r in node.results]
         reads = self._mask(node.operands)
@@ -338,7 +338,7 @@ class Sharing:
                     taken.add(base)
         return live & ~self._mask(node.results) | reads
 
-    def _live_loop(self, node: Node, live: int) -> int:
+    def _live_loop(self, node: OpNode, live: int) -> int:
         rest = self._results(node, live) | self._captured(node)
         inside = rest
         if node.name == "jic.loop":  # the trip count and the iteration number are needed at the end of the body
@@ -352,11 +352,11 @@ class Sharing:
             inside &= ~(1 << number)
         return inside | self._mask(node.operands)
 
-    def _captured(self, node: Node) -> int:
+    def _captured(self, node: OpNode) -> int:
         """The values from outside a loop that its regions use: they are needed until it ends."""
         used, made = 0, 0
 
-        def visit(node: Node) -> None:
+        def visit(node: OpNode) -> None:
             nonlocal used, made
             for k, block in enumerate(node.blocks):
                 for number in self._owned(node.arguments(k)):

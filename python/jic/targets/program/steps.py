@@ -79,7 +79,7 @@ def _ranges(slots: list[Slot]) -> int:
 
 
 @dataclass
-class Program:
+class HostProgram:
     """Steps in order, the workspace's ranges, and the constants."""
 
     steps: list[Step] = field(default_factory=list)

@@ -62,6 +62,18 @@ def lanes_loop(
     )
 
 
+def each_vector(
+    low: ir.Value, high: ir.Value, size: int, width: int, body: Callable[[ir.Value, ir.Value | None], None]
+) -> None:
+    """`lanes_loop` that carries nothing: `body(position, mask)`."""
+
+    def one(position: ir.Value, mask: ir.Value | None, _: list[ir.Value]) -> Sequence[ir.Value]:
+        body(position, mask)
+        return ()
+
+    lanes_loop(low, high, size, width, one)
+
+
 def tail_mask(tail: int, width: int) -> ir.Value:
     """The mask of the first `tail` of `width` lanes."""
     bit = ir.IntegerType.get_signless(1)

@@ -12,14 +12,14 @@ from ....ir import ops
 from ....kernel.evaluate import normal
 from ....kernel.index import Index, Linear, Variable, identity, offset, start_limit, start_variable
 from ....kernel.memory import Memory
+from ....kernel.recurrence.body import Body
 from ...functions import CpuFunctions
 from ...machine import Machine
 from ..reduction.accumulate import Accumulator
-from ..tasks import lanes_loop, when
-from .body import Body
+from ..tasks import each_vector, lanes_loop, when
 from .order import Store, Task
 from .places import FIRST_ROW, Places, Reach, StepEvaluator, merge_axes, reach
-from .plan import Plan
+from .plan import RecurrencePlan
 
 Lanes = Callable[[ir.Value, ir.Value | None, list[ir.Value]], Sequence[ir.Value]]
 
@@ -34,7 +34,7 @@ class Block:
         starts: the clamped starts of the dynamic slices and updates of this step.
     """
 
-    plan: Plan
+    plan: RecurrencePlan
     machine: Machine
     buffers: list[ir.Value]
     first: ir.Value
@@ -160,27 +160,23 @@ class Block:
             if lane is None:
                 point(variables, None, None)
             elif along_rows:
-                self.row_lanes(width, lambda i, mask, _: (point({**variables, lane: i}, lane, mask), [])[1])
+                self.each_row_vector(width, lambda i, mask: point({**variables, lane: i}, lane, mask))
             else:
                 size = axes[-1][1]
-                body: Lanes = lambda i, mask, _: (point({**variables, lane: i}, lane, mask), [])[1]  # noqa: E731
-                lanes_loop(ops.index(0), ops.index(size), size, width, body)
+                body = lambda i, mask: point({**variables, lane: i}, lane, mask)  # noqa: E731
+                each_vector(ops.index(0), ops.index(size), size, width, body)
 
         def nest(k: int, variables: dict[Variable, ir.Value]) -> None:
             if k == len(outer):
                 lanes(variables)
                 return
             variable, size = outer[k]
-            self._loop(ops.index(0), ops.index(size), lambda i: nest(k + 1, {**variables, variable: i}))
+            ops.repeat(ops.index(0), ops.index(size), ops.index(1), lambda i: nest(k + 1, {**variables, variable: i}))
 
         if rows is None or along_rows:
             nest(0, {})
         else:
-            self._loop(self.first, self.last, lambda r: nest(0, {rows: r}))
-
-    @staticmethod
-    def _loop(lower: ir.Value, upper: ir.Value, body: Callable[[ir.Value], None]) -> None:
-        ops.for_loop(lower, upper, ops.index(1), lambda i, _: (body(i), [])[1])
+            ops.repeat(self.first, self.last, ops.index(1), lambda r: nest(0, {rows: r}))
 
     def row_lanes(self, width: int, body: Lanes, carried: Sequence[ir.Value] = ()) -> list[ir.Value]:
         """Lanes along the block's rows, whose number is known at run time; the last, partial vector has a mask."""
@@ -194,6 +190,15 @@ class Block:
             return body(whole, ops.op("vector.create_mask", [rest], type_), results)
 
         return when(ops.cmpi("ne", rest, ops.index(0)), tail, results)
+
+    def each_row_vector(self, width: int, body: Callable[[ir.Value, ir.Value | None], None]) -> None:
+        """`row_lanes` that carries nothing: `body(position, mask)`."""
+
+        def one(position: ir.Value, mask: ir.Value | None, _: list[ir.Value]) -> Sequence[ir.Value]:
+            body(position, mask)
+            return ()
+
+        self.row_lanes(width, one)
 
     # ---- reductions ----
 
@@ -261,20 +266,22 @@ class Block:
         def nest(k: int, variables: dict[Variable, ir.Value]) -> None:
             if k < len(loops):
                 variable, size = loops[k]
-                self._loop(ops.index(0), ops.index(size), lambda i: nest(k + 1, {**variables, variable: i}))
+                ops.repeat(
+                    ops.index(0), ops.index(size), ops.index(1), lambda i: nest(k + 1, {**variables, variable: i})
+                )
             elif along_rows:
-                self.row_lanes(width, lambda i, mask, _: (finish({**variables, rows: i}, rows, mask), [])[1])
+                self.each_row_vector(width, lambda i, mask: finish({**variables, rows: i}, rows, mask))
             elif len(loops) == len(outer):
                 finish(variables, None, None)
             else:
                 lane, size = outer[-1]
-                body: Lanes = lambda i, mask, _: (finish({**variables, lane: i}, lane, mask), [])[1]  # noqa: E731
-                lanes_loop(ops.index(0), ops.index(size), size, width, body)
+                body = lambda i, mask: finish({**variables, lane: i}, lane, mask)  # noqa: E731
+                each_vector(ops.index(0), ops.index(size), size, width, body)
 
         if rows is None or along_rows:
             nest(0, {})
         else:
-            self._loop(self.first, self.last, lambda r: nest(0, {rows: r}))
+            ops.repeat(self.first, self.last, ops.index(1), lambda r: nest(0, {rows: r}))
 
     # ---- copies ----
 
@@ -293,12 +300,12 @@ class Block:
         self._walk(shape, rows, [at], set(), width, point)
 
 
-def init_task(plan: Plan, argument: int, init: int) -> Task:
+def init_task(plan: RecurrencePlan, argument: int, init: int) -> Task:
     """A task that writes a first value to the place of carried value `argument`."""
     return _move(plan, init, argument, plan.places.at[argument].buffer, plan.places.at[argument].element, None)
 
 
-def cache_task(plan: Plan, argument: int) -> Task:
+def cache_task(plan: RecurrencePlan, argument: int) -> Task:
     """A task that copies a kernel argument to its place in scratch."""
     place = plan.places.at[argument]
     task = _move(plan, argument, argument, place.buffer, place.element, None)
@@ -306,12 +313,12 @@ def cache_task(plan: Plan, argument: int) -> Task:
     return task
 
 
-def result_task(plan: Plan, argument: int, buffer: int) -> Task:
+def result_task(plan: RecurrencePlan, argument: int, buffer: int) -> Task:
     """A task that writes a last value to result buffer `buffer`, whole."""
     return _move(plan, argument, argument, buffer, plan.body.node(argument).element, True)
 
 
-def _move(plan: Plan, node: int, like: int, buffer: int, element: str, whole: bool | None) -> Task:
+def _move(plan: RecurrencePlan, node: int, like: int, buffer: int, element: str, whole: bool | None) -> Task:
     shape = plan.body.node(like).shape
     place = plan.places.at.get(like)
     index = identity(len(shape))

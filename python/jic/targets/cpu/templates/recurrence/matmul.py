@@ -19,12 +19,12 @@ from ....kernel.elements import ELEMENT_BYTES
 from ....kernel.evaluate import Evaluator, accesses
 from ....kernel.index import Index, Linear
 from ....kernel.memory import Memory
+from ....kernel.recurrence.body import Body
 from ...functions import CpuFunctions
 from ...kernel import KernelModule
 from ...machine import Machine
 from ..gemm.micro_kernel import emit_micro_kernel
 from ..gemm.pack import pack_columns, pack_rows
-from .body import Body
 from .emit import Block
 
 # Rows of a panel by which one row's product, which does little else than read weights, runs ahead of itself: measured on a
@@ -209,7 +209,7 @@ def emit(block: Block, p: Product, packed: ir.Value) -> None:
         rows = ops.binary("arith.subi", last, first)
         rest = ops.binary("arith.remui", rows, ops.index(full))
         whole = ops.binary("arith.subi", last, rest)
-        ops.for_loop(first, whole, ops.index(full), lambda r, _: (micro(full, r, base, column, widths), [])[1])
+        ops.repeat(first, whole, ops.index(full), lambda r: micro(full, r, base, column, widths))
         below = 0
         for height in p.heights:
             fits = ops.binary(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from jic.errors import LoweringError
 
 from ....kernel.index import Linear, identity
-from .body import Body
+from ....kernel.recurrence.body import Body
 from .places import Places, Reach
 
 

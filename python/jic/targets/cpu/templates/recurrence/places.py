@@ -10,8 +10,8 @@ from torch_mlir import ir
 from ....kernel import elementwise
 from ....kernel.evaluate import VIEWS, Evaluator, normal, viewed
 from ....kernel.index import Index, Linear, Variable, offset
+from ....kernel.recurrence.body import Body
 from ....kernel.region import Node
-from .body import Body
 
 # The number of a block's first row. Row variables count all rows, scratch holds those of the block.
 FIRST_ROW: Variable = -2_000_001

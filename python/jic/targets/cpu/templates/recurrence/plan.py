@@ -12,16 +12,14 @@ from jic.errors import LoweringError
 
 from ....kernel.cost import TRANSCENDENTAL
 from ....kernel.evaluate import VIEWS
-from ....kernel.index import Index, Linear, Variable, identity, moved_to_start, offset, reshape_operand, start_variable
-from .affine import affine
-from .body import Body
+from ....kernel.index import Index, Linear, Variable, identity, moved_to_start, offset, start_variable
+from ....kernel.recurrence.affine import affine
+from ....kernel.recurrence.dependence import MADE_APART, Steps
 from .order import Copy, Store, Task, order
 from .places import Place, Places, reach, scratch_element
 
-_KEPT = ("matmul", "reduce", "concat")
 
-
-class Plan:
+class RecurrencePlan:
     """Attributes:
     places: where everything lies. Buffers are the kernel's arguments, its results, `temps`, and the `scratch` ones.
     uniform: nodes that are scalars and the same for all rows; they are computed at the start of a step.
@@ -32,82 +30,29 @@ class Plan:
     copies: what is left to do at the end of a step.
     """
 
-    def __init__(self, body: Body, packed: int, columns: int = 0) -> None:
+    def __init__(self, steps: Steps, packed: int, columns: int = 0) -> None:
         """`columns` rows lie side by side in scratch, or with 0 each in one piece; `packed` buffers lie before scratch."""
-        self.body = body
-        self.columns = columns
-        self.region = body.region
-        self.packed = packed
-        self.users = body.region.users()
-        self.live = self._live()
-        self.uniform = self._uniform()
-        self.stacks = self._stacks()
-        self.kept = {n for n in self.live if self.region.nodes[n].op in _KEPT}
-        self.kept |= {k for n in sorted(self.live) for k in self._merged(n)}
-        while True:
-            self._place()
-            tasks = self._tasks()
-            more = self._unreadable(tasks)
-            if not more:
-                self.stages = order(tasks, self.kept, self.places)
-                more = self._shared()
-            if not more:
-                break
-            self.kept |= more
+        self.body, self.region = steps.body, steps.body.region
+        self.live, self.uniform, self.stacks = steps.live, steps.uniform, steps.stacks
+        self.columns, self.packed = columns, packed
+        self.kept = set(steps.kept)
+        self.stages: list[list[Task]] = []
+
+    def improve(self) -> set[int]:
+        """Place what is kept and find the stages of a step; returns what must be kept besides, for which to do it again."""
+        self._place()
+        tasks = self._tasks()
+        if more := self._unreadable(tasks):
+            return more
+        self.stages = order(tasks, self.kept, self.places)
+        return self._shared()
+
+    def finish(self) -> None:
+        """What follows from the stages."""
         self._finish_states()
         self.directions = self._directions()
 
-    # ---- what there is ----
-
-    def _live(self) -> set[int]:
-        found: set[int] = set()
-        work = list(self.region.outputs)
-        while work:
-            number = work.pop()
-            if number not in found:
-                found.add(number)
-                work += self.region.nodes[number].operands
-        return found
-
-    def _uniform(self) -> frozenset[int]:
-        """Scalars that depend on kernel arguments, the step's number and such scalars only."""
-        body, nodes = self.body, self.region.nodes
-        carried = {n for n in body.carried if not nodes[n].shape}
-        while True:
-            known: set[int] = {body.index, *carried, *range(body.arguments)}
-            for number in range(self.region.arguments, len(nodes)):
-                node = nodes[number]
-                if node.op not in _KEPT and node.op != "dynamic_update" and all(k in known for k in node.operands):
-                    known.add(number)
-            next_ = {n for n in carried if self.region.outputs[n - body.carried[0]] in known}
-            if next_ == carried:
-                return frozenset(n for n in known if not nodes[n].shape)
-            carried = next_
-
-    def _stacks(self) -> dict[int, list[int]]:
-        """For each carried value that is only updated in place: its `dynamic_update`s, first one first."""
-        found: dict[int, list[int]] = {}
-        for argument, number in zip(self.body.carried, self.region.outputs, strict=True):
-            chain = []
-            while number != argument and self.region.nodes[number].op == "dynamic_update":
-                chain.append(number)
-                number = self.region.nodes[number].operands[0]
-            if number == argument and chain:
-                found[argument] = chain[::-1]
-        return found
-
-    def _merged(self, number: int) -> list[int]:
-        """The operand of a reshape that merges dims: where it is not in memory, it must be put there."""
-        nodes = self.region.nodes
-        if nodes[number].op != "reshape":
-            return []
-        (source,) = nodes[number].operands
-        root = source
-        while nodes[root].op == "reshape":
-            (root,) = nodes[root].operands
-        if root < self.region.arguments or nodes[root].op in _KEPT or splits(nodes[source].shape, nodes[number].shape):
-            return []
-        return [source]
+    # ---- places ----
 
     def _place(self) -> None:
         body = self.body
@@ -218,7 +163,7 @@ class Plan:
 
     def _target(self, node: int) -> int:
         """A matmul's or reduction's own task makes it: a task that moves it on makes nothing."""
-        return -1 if self.region.nodes[node].op in _KEPT else node
+        return -1 if self.region.nodes[node].op in MADE_APART else node
 
     def _peel(self, number: int) -> tuple[int, Index]:
         """What a value is but for transposes and dims of size 1, and the value's index in terms of that one's."""
@@ -357,10 +302,10 @@ class Plan:
         return False
 
 
-def splits(source: tuple[int, ...], result: tuple[int, ...]) -> bool:
-    """Whether a reshape only splits dims, or adds and drops dims of size 1, so that indices into its operand are linear."""
-    try:
-        reshape_operand(source, result, identity(len(result)))
-    except LoweringError:
-        return False
-    return True
+def plan_of(steps: Steps, packed: int, columns: int = 0) -> RecurrencePlan:
+    """The plan for which nothing more must be kept."""
+    plan = RecurrencePlan(steps, packed, columns)
+    while more := plan.improve():
+        plan.kept |= more
+    plan.finish()
+    return plan

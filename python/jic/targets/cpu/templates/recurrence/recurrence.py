@@ -25,29 +25,31 @@ from ....kernel.buffers import Buffer, buffer_types
 from ....kernel.cost import op_ns
 from ....kernel.elements import ELEMENT_BYTES, storage
 from ....kernel.index import Linear
+from ....kernel.recurrence.affine import covers
+from ....kernel.recurrence.body import Body, parse
+from ....kernel.recurrence.dependence import Steps
 from ....program.launch import Launch, Lowered
 from ...kernel import Kernel, KernelModule
 from ...machine import Machine
 from . import matmul
-from .affine import covers
-from .body import Body, parse
 from .emit import Block, cache_task, init_task, result_task
 from .matmul import Product
-from .plan import Plan
+from .plan import RecurrencePlan, plan_of
 
 # Steps that a loop is taken to have where their number is known at run time only.
 _GUESSED_STEPS = 64
 
 
 def lower(fused: ir.Operation, name: str, kernels: KernelModule, machine: Machine) -> Lowered:
-    """The launches that pack weights, and the one that runs the loop. Raises `LoweringError` for dependent rows."""
+    """The launches that pack weights, and the one that runs the loop. Raises `LoweringError` for a body without rows."""
     body = parse(fused)
     order = [n for n in sorted(body.weights)]
-    plan = Plan(body, len(order))
+    steps = Steps.of(body)
+    plan = plan_of(steps, len(order))
     products = {n: matmul.product(body, n, machine) for n in order if n in plan.live}
     layout = Layout(body, plan, list(products.values()), machine)
     if layout.columns:
-        plan = Plan(body, len(order), layout.rows)
+        plan = plan_of(steps, len(order), layout.rows)
     layout.assign(plan)
     lowered = Lowered()
     arguments = [Buffer("argument", i) for i in range(body.arguments)]
@@ -79,7 +81,7 @@ def lower(fused: ir.Operation, name: str, kernels: KernelModule, machine: Machin
 class Layout:
     """Rows of a task and of a block, and the thread's scratch."""
 
-    def __init__(self, body: Body, plan: Plan, products: list[Product], machine: Machine) -> None:
+    def __init__(self, body: Body, plan: RecurrencePlan, products: list[Product], machine: Machine) -> None:
         self.columns = False
         places = plan.places
         row = sum(places.elements(n) * ELEMENT_BYTES[scratch_of(plan, n)] for n in plan.scratch)
@@ -102,7 +104,7 @@ class Layout:
             most = max(self.task, machine.l1 // 2 // max(1, row) // unit * unit)
             self.rows = min(-(-most // unit) * unit, -(-body.rows // unit) * unit)
 
-    def assign(self, plan: Plan) -> None:
+    def assign(self, plan: RecurrencePlan) -> None:
         """Give the scratch buffers of `plan` their offsets."""
         places = plan.places
         places.rows = self.rows
@@ -116,24 +118,24 @@ class Layout:
         self.scratch = at
 
 
-def scratch_of(plan: Plan, node: int) -> str:
+def scratch_of(plan: RecurrencePlan, node: int) -> str:
     return plan.places.at[node].element
 
 
-def _rows_last(plan: Plan) -> bool:
+def _rows_last(plan: RecurrencePlan) -> bool:
     """Whether rows lie along the last dim of all states, so that in the kernel's arguments they are side by side too."""
     states = [n for n in plan.body.carried if n in plan.body.dims and len(plan.body.node(n).shape) > 1]
     return bool(states) and all(plan.body.dims[n] == len(plan.body.node(n).shape) - 1 for n in states)
 
 
-def _short(plan: Plan, node: int) -> bool:
+def _short(plan: RecurrencePlan, node: int) -> bool:
     shape = plan.body.node(node).shape
     return prod(shape) // max(1, plan.body.rows) < 8
 
 
 def _emit(
     body: Body,
-    plan: Plan,
+    plan: RecurrencePlan,
     products: dict[int, Product],
     layout: Layout,
     name: str,
@@ -163,7 +165,7 @@ def _view(kernel: Kernel, at: int, elements: int, element: str) -> ir.Value:
 
 def _blocks(
     body: Body,
-    plan: Plan,
+    plan: RecurrencePlan,
     products: dict[int, Product],
     layout: Layout,
     kernel: Kernel,
@@ -176,17 +178,16 @@ def _blocks(
     high = ops.binary("arith.muli", kernel.end, ops.index(layout.task))
     high = ops.binary("arith.minsi", high, ops.index(body.rows))
 
-    def block(first: ir.Value, _: list[ir.Value]) -> list[ir.Value]:
+    def block(first: ir.Value) -> None:
         last = ops.binary("arith.minsi", ops.binary("arith.addi", first, ops.index(layout.rows)), high)
         at = Block(plan, machine, buffers, first, last)
         _one_block(body, plan, products, at, weights)
-        return []
 
-    ops.for_loop(low, high, ops.index(layout.rows), block)
+    ops.repeat(low, high, ops.index(layout.rows), block)
 
 
 def _one_block(
-    body: Body, plan: Plan, products: dict[int, Product], block: Block, weights: dict[int, ir.Value]
+    body: Body, plan: RecurrencePlan, products: dict[int, Product], block: Block, weights: dict[int, ir.Value]
 ) -> None:
     region = plan.region
     for number in range(body.arguments):
@@ -235,7 +236,7 @@ def _one_block(
             block.pointwise([result_task(plan, argument, body.arguments + k)])
 
 
-def _cost(body: Body, plan: Plan, products: dict[int, Product]) -> int:
+def _cost(body: Body, plan: RecurrencePlan, products: dict[int, Product]) -> int:
     """Estimated ns of all rows and steps on one core."""
     trip = body.node(body.trip)
     steps = trip.attributes["value"] if trip.op == "constant" else _GUESSED_STEPS

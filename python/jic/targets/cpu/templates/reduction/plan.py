@@ -24,7 +24,7 @@ class Pass:
     keep: list[int]
 
 
-class Plan:
+class ReductionPlan:
     """What both schedules need: spaces, stages, cached values."""
 
     def __init__(self, region: Region, machine: Machine) -> None:

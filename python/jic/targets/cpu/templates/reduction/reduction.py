@@ -24,14 +24,14 @@ from ....program.launch import Launch, Lowered
 from ...functions import CpuFunctions
 from ...kernel import Kernel, KernelModule
 from ...machine import Machine
-from ..tasks import chunk_size, delinearize, lanes_loop, total
+from ..tasks import chunk_size, delinearize, each_vector, lanes_loop, total
 from .accumulate import Accumulator
-from .plan import UNROLL, Pass, Plan
+from .plan import UNROLL, Pass, ReductionPlan
 
 
 def lower(region: Region, name: str, kernels: KernelModule, machine: Machine) -> Lowered:
     """One launch; tasks are rows, or blocks of columns."""
-    plan = Plan(region, machine)
+    plan = ReductionPlan(region, machine)
     buffers = buffer_types(region, status=plan.indexed)
     with kernels.function(name, buffers, plan.scratch) as kernel:
         tasks = _Columns(plan, kernel).emit() if plan.columns else _Rows(plan, kernel).emit()
@@ -43,7 +43,7 @@ def lower(region: Region, name: str, kernels: KernelModule, machine: Machine) ->
 class _Walker:
     """Shared by rows and columns: evaluators, cached rows, stores."""
 
-    def __init__(self, plan: Plan, kernel: Kernel) -> None:
+    def __init__(self, plan: ReductionPlan, kernel: Kernel) -> None:
         self.plan, self.kernel, self.region = plan, kernel, plan.region
         self.caches: dict[int, ir.Value] = {}
         for node in plan.cached:
@@ -105,16 +105,15 @@ class _Rows(_Walker):
         rows = total(plan.kept_axes)
         block = max(1, min(2048 // max(1, plan.row_elements), max(1, rows // 16)))
 
-        def task(t: ir.Value, _: list[ir.Value]) -> list[ir.Value]:
+        def task(t: ir.Value) -> None:
             first = ops.binary("arith.muli", t, ops.index(block))
             last = ops.binary("arith.minsi", ops.binary("arith.addi", first, ops.index(block)), ops.index(rows))
-            ops.for_loop(first, last, ops.index(1), self._row)
-            return []
+            ops.repeat(first, last, ops.index(1), self._row)
 
-        ops.for_loop(self.kernel.begin, self.kernel.end, ops.index(1), task)
+        ops.repeat(self.kernel.begin, self.kernel.end, ops.index(1), task)
         return -(-rows // block)
 
-    def _row(self, row: ir.Value, _: list[ir.Value]) -> list[ir.Value]:
+    def _row(self, row: ir.Value) -> None:
         plan = self.plan
         position = delinearize(row, plan.kept_axes)
         values: dict[int, ir.Value] = {}
@@ -125,7 +124,6 @@ class _Rows(_Walker):
                 self._write_row(walk, position, values)
         if plan.row_outputs:
             self.write(self.evaluator(position, None, None, values), plan.row_outputs)
-        return []
 
     def _nest(self, body, carried: list[ir.Value]) -> list[ir.Value]:
         """Loops over the outer reduced axes: `body(variables, row offset, carried)`."""
@@ -215,13 +213,12 @@ class _Rows(_Walker):
         lane = plan.reduced_axes[-1]
 
         def body(variables: dict[int, ir.Value], base: ir.Value, _: list[ir.Value]) -> list[ir.Value]:
-            def vector(i: ir.Value, mask: ir.Value | None, _: list[ir.Value]) -> list[ir.Value]:
+            def vector(i: ir.Value, mask: ir.Value | None) -> None:
                 evaluator = self.evaluator({**position, **variables, lane.variable: i}, lane.variable, mask, rows)
                 self.cached(evaluator, walk, ops.binary("arith.addi", base, i))
                 self.write(evaluator, walk.outputs)
-                return []
 
-            lanes_loop(ops.index(0), ops.index(lane.size), lane.size, plan.width, vector)
+            each_vector(ops.index(0), ops.index(lane.size), lane.size, plan.width, vector)
             return []
 
         self._nest(body, [])
@@ -238,7 +235,7 @@ class _Columns(_Walker):
         per_task = chunk_size(lane.size, max(1, plan.row_elements), plan.width * group)
         chunks = -(-lane.size // per_task)
 
-        def task(t: ir.Value, _: list[ir.Value]) -> list[ir.Value]:
+        def task(t: ir.Value) -> None:
             position = delinearize(t, [*outer, Axis(-1, chunks)])
             first = ops.binary("arith.muli", position.pop(-1), ops.index(per_task))
             last = ops.binary("arith.minsi", ops.binary("arith.addi", first, ops.index(per_task)), ops.index(lane.size))
@@ -246,25 +243,23 @@ class _Columns(_Walker):
             main = lane.size // step * step
             end = ops.binary("arith.minsi", last, ops.index(main))
 
-            def wide(i: ir.Value, _: list[ir.Value]) -> list[ir.Value]:
+            def wide(i: ir.Value) -> None:
                 self._columns(
                     position, lane, [ops.binary("arith.addi", i, ops.index(u * plan.width)) for u in range(group)], None
                 )
-                return []
 
-            ops.for_loop(first, end, ops.index(step), wide)
+            ops.repeat(first, end, ops.index(step), wide)
             if main < lane.size:
                 start = ops.binary("arith.maxsi", first, ops.index(main))
-                lanes_loop(
+                each_vector(
                     start,
                     last,
                     lane.size,
                     plan.width,
-                    lambda i, mask, _: (self._columns(position, lane, [i], mask), [])[1],
+                    lambda i, mask: self._columns(position, lane, [i], mask),
                 )
-            return []
 
-        ops.for_loop(self.kernel.begin, self.kernel.end, ops.index(1), task)
+        ops.repeat(self.kernel.begin, self.kernel.end, ops.index(1), task)
         return total(outer) * chunks
 
     def _columns(

@@ -20,7 +20,7 @@ from ....program.launch import Launch, Lowered
 from ...functions import CpuFunctions
 from ...kernel import KernelModule
 from ...machine import Machine
-from ..tasks import delinearize, lanes_loop, total, vector_width
+from ..tasks import delinearize, each_vector, total, vector_width
 
 
 def lower(region: Region, name: str, kernels: KernelModule, machine: Machine) -> Lowered:
@@ -42,19 +42,17 @@ def lower(region: Region, name: str, kernels: KernelModule, machine: Machine) ->
             initial = described.reducer.identity(width if vectors else 0)
             ops.for_loop(ops.index(0), ops.index(described.length), ops.index(1), step, initial)
 
-        def task(t: ir.Value, _: list[ir.Value]) -> list[ir.Value]:
+        def task(t: ir.Value) -> None:
             position = delinearize(t, axes)
             if not vectors:
                 line(position, None)
-                return []
+                return
 
-            def lanes(i: ir.Value, mask: ir.Value | None, _: list[ir.Value]) -> list[ir.Value]:
+            def lanes(i: ir.Value, mask: ir.Value | None) -> None:
                 line({**position, inner: i}, mask)
-                return []
 
-            lanes_loop(ops.index(0), ops.index(shape[inner]), shape[inner], width, lanes)
-            return []
+            each_vector(ops.index(0), ops.index(shape[inner]), shape[inner], width, lanes)
 
-        ops.for_loop(kernel.begin, kernel.end, ops.index(1), task)
+        ops.repeat(kernel.begin, kernel.end, ops.index(1), task)
     tasks = total(axes) if prod(shape) else 0
     return Lowered([Launch(name, launch_buffers(region), region.arguments, tasks, described.cost)])

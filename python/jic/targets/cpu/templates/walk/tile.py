@@ -19,7 +19,7 @@ from ....kernel.region import Region
 from ....kernel.space import Axis
 from ...kernel import Kernel
 from ..gemm.pack import transpose_square
-from ..tasks import chunk_size, delinearize, lanes_loop, total
+from ..tasks import chunk_size, delinearize, each_vector, total
 
 # A tile repeats the body `width` times, so it must be short.
 MAX_OPS = 12
@@ -99,15 +99,15 @@ def walk_tiles(kernel: Kernel, axes: list[Axis], across: Axis, width: int, colum
     chunk = chunk_size(across.size, lane.size, width)
     chunks = -(-across.size // chunk)
 
-    def task(t: ir.Value, _: list[ir.Value]) -> list[ir.Value]:
+    def task(t: ir.Value) -> None:
         positions = delinearize(t, [*outer, Axis(-1, chunks)])
         low = ops.binary("arith.muli", positions.pop(-1), ops.index(chunk))
         high = ops.binary("arith.minsi", ops.binary("arith.addi", low, ops.index(chunk)), ops.index(across.size))
 
-        def band(b: ir.Value, across_mask: ir.Value | None, _: list[ir.Value]) -> list[ir.Value]:
+        def band(b: ir.Value, across_mask: ir.Value | None) -> None:
             columns = width if across_mask is None else across.size % width
 
-            def tile(a: ir.Value, mask: ir.Value | None, _: list[ir.Value]) -> list[ir.Value]:
+            def tile(a: ir.Value, mask: ir.Value | None) -> None:
                 rows = width if mask is None else lane.size % width
                 shared: dict[tuple[int, Linear], list[ir.Value]] = {}
                 for j in range(columns):
@@ -117,13 +117,10 @@ def walk_tiles(kernel: Kernel, axes: list[Axis], across: Axis, width: int, colum
                         "tile": shared,
                     }  # fmt: skip
                     column({**positions, across.variable: at, lane.variable: a}, mask, arguments)
-                return []
 
-            lanes_loop(ops.index(0), ops.index(lane.size), lane.size, width, tile)
-            return []
+            each_vector(ops.index(0), ops.index(lane.size), lane.size, width, tile)
 
-        lanes_loop(low, high, across.size, width, band)
-        return []
+        each_vector(low, high, across.size, width, band)
 
-    ops.for_loop(kernel.begin, kernel.end, ops.index(1), task)
+    ops.repeat(kernel.begin, kernel.end, ops.index(1), task)
     return total(outer) * chunks

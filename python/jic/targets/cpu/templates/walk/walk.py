@@ -27,7 +27,7 @@ from ....program.launch import Launch, Lowered
 from ...functions import CpuFunctions
 from ...kernel import Kernel, KernelModule
 from ...machine import Machine
-from ..tasks import chunk_size, delinearize, lanes_loop, streams, total, vector_width
+from ..tasks import chunk_size, delinearize, each_vector, streams, total, vector_width
 from .tile import TileMemory, tile_axis, walk_tiles
 
 
@@ -75,33 +75,29 @@ def loops(
         high = ops.binary("arith.muli", kernel.end, ops.index(chunk))
         high = ops.binary("arith.minsi", high, ops.index(lane.size))
 
-        def flat(i: ir.Value, mask: ir.Value | None, _: list[ir.Value]) -> list[ir.Value]:
+        def flat(i: ir.Value, mask: ir.Value | None) -> None:
             point({lane.variable: i}, mask)
-            return []
 
-        lanes_loop(low, high, lane.size, width, flat)
+        each_vector(low, high, lane.size, width, flat)
         return -(-lane.size // chunk)
 
     outer, row = axes[:-2], axes[-2]
     chunk = chunk_size(row.size, lane.size, 1)
     chunks = -(-row.size // chunk)
 
-    def task(t: ir.Value, _: list[ir.Value]) -> list[ir.Value]:
+    def task(t: ir.Value) -> None:
         positions = delinearize(t, [*outer, Axis(-1, chunks)])
         first = ops.binary("arith.muli", positions.pop(-1), ops.index(chunk))
         last = ops.binary("arith.addi", first, ops.index(chunk))
         last = ops.binary("arith.minsi", last, ops.index(row.size))
 
-        def one_row(r: ir.Value, _: list[ir.Value]) -> list[ir.Value]:
-            def vector(i: ir.Value, mask: ir.Value | None, _: list[ir.Value]) -> list[ir.Value]:
+        def one_row(r: ir.Value) -> None:
+            def vector(i: ir.Value, mask: ir.Value | None) -> None:
                 point({**positions, row.variable: r, lane.variable: i}, mask)
-                return []
 
-            lanes_loop(ops.index(0), ops.index(lane.size), lane.size, width, vector)
-            return []
+            each_vector(ops.index(0), ops.index(lane.size), lane.size, width, vector)
 
-        ops.for_loop(first, last, ops.index(1), one_row)
-        return []
+        ops.repeat(first, last, ops.index(1), one_row)
 
-    ops.for_loop(kernel.begin, kernel.end, ops.index(1), task)
+    ops.repeat(kernel.begin, kernel.end, ops.index(1), task)
     return total(outer) * chunks

@@ -13,7 +13,7 @@ from ....kernel.elements import ELEMENT_BYTES, storage
 from ...kernel import Kernel, KernelModule
 from ..gemm.micro_kernel import emit_micro_kernel
 from .conv_pack import pack_panel
-from .conv_plan import Plan
+from .conv_plan import ConvPlan
 from .patch import to_accumulator
 from .write import Point, Writer
 
@@ -27,7 +27,7 @@ class Loop:
     filter: int
 
 
-def contraction(plan: Plan) -> list[Loop]:
+def contraction(plan: ConvPlan) -> list[Loop]:
     """The loops over taps and input channels, outermost first; those that run on without a gap are one loop."""
     window, s, block = plan.window, plan.strides, plan.channel_block
     depths, rows, columns = window.window
@@ -51,21 +51,21 @@ def contraction(plan: Plan) -> list[Loop]:
     return merged or [Loop(plan.steps, 0, plan.width)]
 
 
-def _aligned(elements: int, plan: Plan) -> int:
+def _aligned(elements: int, plan: ConvPlan) -> int:
     return ceil(elements * ELEMENT_BYTES[plan.window.accumulator] / 64) * 64
 
 
-def _panel_at(plan: Plan) -> int:
+def _panel_at(plan: ConvPlan) -> int:
     """Byte of the scratch, after the patch, where a task packs its panel."""
     return _aligned(plan.patch.elements, plan) if plan.copy else 0
 
 
-def _held_at(plan: Plan) -> int:
+def _held_at(plan: ConvPlan) -> int:
     """Byte of the scratch, after the panel, where the writer holds tiles."""
     return _panel_at(plan) + (_aligned(plan.steps * plan.width, plan) if plan.packs else 0)
 
 
-def emit_conv(module: KernelModule, name: str, plan: Plan, writer: Writer, source: int, filter_: int) -> int:
+def emit_conv(module: KernelModule, name: str, plan: ConvPlan, writer: Writer, source: int, filter_: int) -> int:
     """Build kernel `name` on the buffers `writer.buffers`; returns the bytes of scratch that it needs.
 
     `source` and `filter_` number the buffers of the input and of the filter, which is packed unless tasks pack it.
@@ -107,7 +107,7 @@ def emit_conv(module: KernelModule, name: str, plan: Plan, writer: Writer, sourc
 
 
 def _panel(
-    kernel: Kernel, plan: Plan, writer: Writer, sums: _Sums, panel: g.Index, first: Point, rows: g.Index
+    kernel: Kernel, plan: ConvPlan, writer: Writer, sums: _Sums, panel: g.Index, first: Point, rows: g.Index
 ) -> None:
     """All tiles of one panel of output channels; `first` is the task's first position."""
     window, tile = plan.window, plan.tile
@@ -142,7 +142,7 @@ def _panel(
 class _Sums:
     """Emits the sums of one tile."""
 
-    def __init__(self, kernel: Kernel, plan: Plan, source: int, filter_: int) -> None:
+    def __init__(self, kernel: Kernel, plan: ConvPlan, source: int, filter_: int) -> None:
         self.plan = plan
         self.packed = kernel.buffers[filter_]
         if plan.packs:

@@ -6,12 +6,12 @@ from torch_mlir import ir
 
 from ....ir import index_ops as g
 from ...kernel import KernelModule
-from .conv_plan import Plan
+from .conv_plan import ConvPlan
 from .patch import to_accumulator
 from .transpose import transpose
 
 
-def pack_filter(module: KernelModule, name: str, plan: Plan) -> int:
+def pack_filter(module: KernelModule, name: str, plan: ConvPlan) -> int:
     """Kernel `name`: filter `[O, I, *window]` to panels `[panel][channel block][tap][channel][width]`.
 
     The panels are in the accumulator's element. Returns the number of tasks.
@@ -30,14 +30,14 @@ def pack_filter(module: KernelModule, name: str, plan: Plan) -> int:
     return plan.panels * blocks
 
 
-def pack_panel(plan: Plan, source: ir.Value, target: ir.Value, panel: g.Index) -> None:
+def pack_panel(plan: ConvPlan, source: ir.Value, target: ir.Value, panel: g.Index) -> None:
     """Pack one panel to the start of `target`."""
     with g.loop(0, plan.depth // plan.channel_block if plan.depth else 0) as number:
         pack_block(plan, source, target, panel, number, 0)
 
 
 def pack_block(
-    plan: Plan, source: ir.Value, target: ir.Value, panel: g.Index, number: g.Index, panel_at: g.Index
+    plan: ConvPlan, source: ir.Value, target: ir.Value, panel: g.Index, number: g.Index, panel_at: g.Index
 ) -> None:
     """Pack block `number` of channels of a panel, which starts at `panel_at` of `target`.
 
@@ -66,5 +66,5 @@ def pack_block(
                 g.store(column, target, g.add(g.add(to, j), g.mul(at, plan.width)))
 
 
-def pack_ns(plan: Plan) -> int:
+def pack_ns(plan: ConvPlan) -> int:
     return plan.panels * plan.width * plan.steps // 4 + 50

@@ -33,7 +33,7 @@ class Tile:
 
 
 @dataclass(frozen=True)
-class Plan:
+class ConvPlan:
     """A blocked convolution.
 
     A task is one batch entry, one output depth, `rows` output rows and `panels_per_task` panels of `width` output
@@ -126,7 +126,7 @@ class Plan:
         return int(outputs * (self.steps + 8) / self.lanes / 3.1) + 100
 
 
-def make_plan(window: Window, groups: int, machine: Machine, flat: bool) -> Plan:
+def make_plan(window: Window, groups: int, machine: Machine, flat: bool) -> ConvPlan:
     """Choose tile and tasks. `flat` allows that a window of one tap walks all pixels as one line."""
     copy = not window.inside or window.element != window.accumulator
     flat = flat and not copy
@@ -136,7 +136,7 @@ def make_plan(window: Window, groups: int, machine: Machine, flat: bool) -> Plan
     lanes = lanes_of(window, machine)
     depth, filters = window.source_channels // groups, window.target_channels // groups
     tile = choose_tile(window, filters, window.taps * depth, lanes, machine.vector_registers, flat)
-    plan = Plan(window, groups, lanes, tile, copy, pixels if flat else 0, tile.rows)
+    plan = ConvPlan(window, groups, lanes, tile, copy, pixels if flat else 0, tile.rows)
     plan = replace(plan, rows=_rows(plan, machine), panels_per_task=plan.panels)
     if _filter_bytes(plan) > machine.l2 // 2 and _packing_pays(plan):
         return replace(plan, panels_per_task=1, packs=True)
@@ -177,12 +177,12 @@ def choose_tile(window: Window, filters: int, steps: int, lanes: int, registers:
     return best
 
 
-def _wanted_tasks(plan: Plan) -> int:
+def _wanted_tasks(plan: ConvPlan) -> int:
     """Enough for balance over threads, but none much shorter than 50 us."""
     return max(1, min(32, plan.nanoseconds // 50_000))
 
 
-def _packing_pays(plan: Plan) -> bool:
+def _packing_pays(plan: ConvPlan) -> bool:
     """Whether tasks should pack their panels themselves.
 
     That saves the packed filter's way through memory, and costs a copy of the patch a panel; an element of the first is
@@ -192,11 +192,11 @@ def _packing_pays(plan: Plan) -> bool:
     return copied < 4 * plan.panels * plan.width * plan.steps
 
 
-def _filter_bytes(plan: Plan) -> int:
+def _filter_bytes(plan: ConvPlan) -> int:
     return plan.panels * plan.width * plan.steps * 4
 
 
-def _rows(plan: Plan, machine: Machine) -> int:
+def _rows(plan: ConvPlan, machine: Machine) -> int:
     """Output rows of a task: a patch of at most a quarter of L2, and enough pixels for each pass over the filter."""
     window, tile = plan.window, plan.tile
     _, height, width = window.target

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from torch_mlir import ir
 
 from jic.errors import LoweringError
-from jic.passes.loops._recurrence import find_rows
 
-from ....kernel.region import Node, Region, _named, _node, source_line, value_of
+from ..region import Node, Region, named_attributes, node_of, source_line, value_of
 
 _OUTSIDE = tuple(f"jic.{name}" for name in ("constant", "broadcast", "transpose", "slice", "reverse", "reshape"))
 
@@ -54,7 +53,7 @@ class Body:
 
 
 def parse(fused: ir.Operation) -> Body:
-    """Read a `jic.fused` of kind `recurrence`. Raises `LoweringError` for one whose rows are not independent."""
+    """Read a `jic.fused` of kind `recurrence`. Raises `LoweringError` for one that does not say what its rows are."""
     block = fused.regions[0].blocks[0]
     operations = [view.operation for view in block.operations]
     loops = [op for op in operations if op.name == "jic.loop"]
@@ -62,9 +61,12 @@ def parse(fused: ir.Operation) -> Body:
     if len(loops) != 1 or any(op.name not in _OUTSIDE for op in outside):
         raise LoweringError("a recurrence kernel must hold one jic.loop and views", location=source_line(fused))
     (loop,) = loops
-    rows = find_rows(loop)
-    if rows is None:
-        raise LoweringError("the rows of a recurrence kernel depend on each other", location=source_line(loop))
+    if "rows" not in fused.attributes:
+        raise LoweringError(
+            "a recurrence kernel does not say what its rows are",
+            hint="jic-form-recurrence makes such kernels",
+            location=source_line(fused),
+        )
     inside = loop.regions[0].blocks[0]
     number: dict[ir.Value, int] = {}
     nodes: list[Node] = []
@@ -74,24 +76,30 @@ def parse(fused: ir.Operation) -> Body:
         nodes.append(node)
 
     for argument in (*block.arguments, *inside.arguments):
-        add(argument, _node("argument", (), argument.type, {}, ""))
+        add(argument, node_of("argument", (), argument.type, {}, ""))
     arguments = len(block.arguments)
-    dims: dict[int, int] = {}
+    dims = {n: d for n, d in enumerate((*_row_dims(fused), *_row_dims(loop))) if d >= 0}
+    weights: dict[int, int] = {}
     in_memory: set[int] = set()
     body = [view.operation for view in inside.operations]
     for op in (*outside, *body[:-1]):
-        attributes = {a.name: value_of(a.attr) for a in _named(op)}
+        attributes = {a.name: value_of(a.attr) for a in named_attributes(op)}
         operands = tuple(number[v] for v in op.operands)
         name = op.name.removeprefix("jic.")
-        node = _node(name, operands, op.results[0].type, attributes, source_line(op))
-        if name == "matmul" and op.results[0] not in rows.weights:
+        row_dim, weight = attributes.pop("row_dim", None), attributes.pop("weight", None)
+        node = node_of(name, operands, op.results[0].type, attributes, source_line(op))
+        if name == "matmul" and weight is None:
             in_memory.update(operands)
             first = len(nodes)
             nodes += sum_of_products(node, nodes, first)
-            if op.results[0] in rows.dims:
-                dims |= dict.fromkeys(range(first, len(nodes) - 1), rows.dims[op.results[0]])
+            if row_dim is not None:
+                dims |= dict.fromkeys(range(first, len(nodes)), row_dim)
             number[op.results[0]] = len(nodes) - 1
         else:
+            if row_dim is not None:
+                dims[len(nodes)] = row_dim
+            if weight is not None:
+                weights[len(nodes)] = weight
             add(op.results[0], node)
     results = list(loop.results)
     yielded = [results.index(v) if v in results else -1 for v in operations[-1].operands]
@@ -106,11 +114,16 @@ def parse(fused: ir.Operation) -> Body:
         number[loop.operands[0]],
         tuple(number[v] for v in list(loop.operands)[1:]),
         tuple(yielded),
-        rows.size,
-        dims | {number[v]: d for v, d in rows.dims.items() if v in number},
-        {number[v]: side for v, side in rows.weights.items()},
+        ir.IntegerAttr(fused.attributes["rows"]).value,
+        dims,
+        weights,
         frozenset(in_memory),
     )
+
+
+def _row_dims(op: ir.Operation) -> list[int]:
+    """Of the arguments of a kernel's or a loop's body the dim along which rows lie, or -1."""
+    return list(ir.DenseI64ArrayAttr(op.attributes["row_dims"]))
 
 
 def sum_of_products(matmul: Node, nodes: list[Node], first: int) -> list[Node]:
