@@ -140,7 +140,7 @@ class _Exporter:
         if any(_same_call(signature, other) for other in self.signatures):
             raise ConfigError(f"two signatures are the same: {text}")
         programs = tuple(self._program(number, *item) for item in artifacts.items())
-        self.signatures.append(Signature(**{**vars(signature), "programs": programs}))
+        self.signatures.append(signature._replace(programs=programs))
 
     def _number_inputs(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[int, Number]:
         """The leaves of the call that are to be number inputs."""

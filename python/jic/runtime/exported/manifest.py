@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from jic.errors import ArtifactError
 
@@ -19,8 +19,7 @@ FORMAT = 1
 MALFORMED = (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError, RecursionError, RuntimeError)
 
 
-@dataclass(frozen=True)
-class Weight:
+class Weight(NamedTuple):
     """A tensor that a program reads besides its arguments.
 
     kind: `parameter`, `buffer` (neither without a module), or `constant`.
@@ -40,8 +39,7 @@ class Weight:
         return d.TensorSpec(dtype(self.dtype), self.shape, self.strides)
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(NamedTuple):
     """A module, or a submodule of it: its qualified name, its class's, and whether it is in training mode."""
 
     name: str
@@ -49,8 +47,7 @@ class Part:
     training: bool
 
 
-@dataclass(frozen=True)
-class ProgramEntry:
+class ProgramEntry(NamedTuple):
     """A program for a target: the folder of its entries.
 
     Attributes:
@@ -67,16 +64,14 @@ class ProgramEntry:
     aten: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Constant:
+class Constant(NamedTuple):
     """A value of the state around the call that became a part of the program."""
 
     what: str
     value: str
 
 
-@dataclass(frozen=True)
-class Signature:
+class Signature(NamedTuple):
     """One kind of call. `result` is JSON (see `forms.result_of`); the others are as in `dispatch.Variant`.
 
     Attributes:
@@ -114,8 +109,8 @@ class Signature:
                 {"autocast": False},
                 *({"training": {"module": name, "value": value}} for name, value in self.training.items()),
             ],
-            "constants": [vars(c) for c in self.constants],
-            "programs": [{**vars(p), "aten": list(p.aten)} for p in self.programs],
+            "constants": [c._asdict() for c in self.constants],
+            "programs": [{**p._asdict(), "aten": list(p.aten)} for p in self.programs],
         }
 
     @classmethod
@@ -212,7 +207,7 @@ class Manifest:
 
 
 def _weight_form(weight: Weight) -> dict[str, Any]:
-    form = {**vars(weight), "shape": list(weight.shape), "strides": list(weight.strides)}
+    form = {**weight._asdict(), "shape": list(weight.shape), "strides": list(weight.strides)}
     if not weight.same_as:
         del form["same_as"]
     return form

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import gc
 import json
 import os
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NoReturn
 
 import torch
@@ -41,11 +44,49 @@ def load(path: str | os.PathLike[str], *, target: str = "cpu") -> LoadedFunction
         ArtifactError: no such file, damaged, of another format, or without a program for this machine.
         DeviceError: the target's device or driver is missing.
     """
-    file = ModelFile(path)
-    file.container.check()
-    weights = file.weights()
-    programs = [file.program(s, target) for s in file.manifest.signatures]
-    return _built(file.manifest, programs, weights)
+    with _without_collections():
+        file = ModelFile(path)
+        with _Checking(file.container):
+            programs = [file.program(s, target) for s in file.manifest.signatures]
+            return _built(file.manifest, programs, file.weights())
+
+
+@contextlib.contextmanager
+def _without_collections() -> Iterator[None]:
+    """All that is made within stays; to look among it and all of torch for garbage takes longer than to load."""
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+class _Checking:
+    """Compares all checksums on another thread, until the end of a `with` block at the latest, where it raises what is wrong.
+
+    What the block itself raises on damaged data is then of no interest.
+    """
+
+    def __init__(self, container: Container) -> None:
+        self._container, self._error = container, None
+        self._thread = threading.Thread(target=self._check)
+
+    def _check(self) -> None:
+        try:
+            self._container.check()
+        except Exception as error:  # raised where it is waited for
+            self._error = error
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *raised: Any) -> None:
+        self._thread.join()
+        if self._error is not None:
+            raise self._error from None
 
 
 class ModelFile:
@@ -59,7 +100,7 @@ class ModelFile:
         """Each weight by name; those that are one tensor are one here."""
         found: dict[str, torch.Tensor] = {}
         try:
-            stored = read_tensors(self.container.view(WEIGHTS)) if self.manifest.weights else {}
+            stored = read_tensors(self.container.unchecked(WEIGHTS)) if self.manifest.weights else {}
             for weight in self.manifest.weights:
                 found[weight.name] = found[weight.same_as] if weight.same_as else _placed(weight, stored[weight.name])
         except MALFORMED as error:
