@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import itertools
 import json
 import os
 import types
@@ -15,7 +17,7 @@ import torch
 from torch.utils import _pytree as pytree
 
 from .. import __version__, budget
-from ..errors import CaptureError, ConfigError, ExportError, JicError
+from ..errors import CaptureError, ConfigError, ExportError
 from ..frontend import Number, Traced, number_leaves, trace
 from ..runtime import Artifact, ArtifactCache
 from ..runtime.dispatch import ArgumentSpec, Value, Variant
@@ -209,6 +211,7 @@ class _Exporter:
             geometry={i: (tuple(size), tuple(stride)) for i, (size, stride) in variant.geometry.items()},
             copies=copies,
             default_dtype=str(torch.get_default_dtype()).removeprefix("torch."),
+            parameters=_parameters(self.fn),
             training=training_of(traced.guards, self.root),
             constants=constants_of(traced.guards, self.root),
         )
@@ -298,12 +301,19 @@ def _shown(spec: Any) -> str:
     return repr((type(spec.value), spec.value)) if isinstance(spec, Value) else repr(spec)
 
 
+def _parameters(fn: Callable[..., Any]) -> tuple[str, ...]:
+    """The names of the parameters that positional arguments go to, up to the first that has none."""
+    try:
+        parameters = inspect.signature(fn.forward if isinstance(fn, torch.nn.Module) else fn).parameters.values()
+    except (TypeError, ValueError):  # a builtin without a signature
+        return ()
+    named = itertools.takewhile(lambda p: p.kind is p.POSITIONAL_OR_KEYWORD, parameters)
+    return tuple(p.name for p in named)
+
+
 def _location(fn: Callable[..., Any]) -> str:
     found: Any = type(fn).forward if isinstance(fn, torch.nn.Module) else fn
     found = getattr(found, "__func__", found)
     if not isinstance(found, types.FunctionType):
         return ""
     return f"{found.__code__.co_filename}:{found.__code__.co_firstlineno}"
-
-
-__all__ = ["ExportError", "JicError", "export"]

@@ -77,6 +77,7 @@ class Signature(NamedTuple):
     Attributes:
         weights: names of those among the tensors of the call, after the arguments'.
         training: module → the training flag that was read.
+        parameters: names of the parameters that the positional arguments go to; fewer if some have none.
     """
 
     text: str
@@ -90,6 +91,7 @@ class Signature(NamedTuple):
     copies: tuple[tuple[int, int], ...]
     default_dtype: str
     training: dict[str, bool]
+    parameters: tuple[str, ...] = ()
     constants: tuple[Constant, ...] = ()
     programs: tuple[ProgramEntry, ...] = ()
 
@@ -99,6 +101,7 @@ class Signature(NamedTuple):
             "location": self.location,
             "arguments": [argument_form(a) for a in self.arguments],
             "keywords": [[k, argument_form(a)] for k, a in self.keywords.items()],
+            "parameters": list(self.parameters),
             "weights": list(self.weights),
             "inputs": list(self.inputs),
             "result": self.result,
@@ -140,6 +143,7 @@ class Signature(NamedTuple):
             copies=tuple((int(a), int(b)) for a, b in form["copies"]),
             default_dtype=default_dtype,
             training=training,
+            parameters=tuple(map(str, form["parameters"])),
             constants=tuple(Constant(str(c["what"]), str(c["value"])) for c in form["constants"]),
             programs=tuple(
                 ProgramEntry(**{**{k: str(v) for k, v in p.items()}, "aten": tuple(map(str, p["aten"]))})

@@ -238,12 +238,16 @@ class LoadedFunction(d.Dispatcher):
                 f"{self.manifest.name} gave up: {error}", hint="the function that was exported may answer or raise here"
             ) from error
 
-    def _miss(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> NoReturn:
-        """Raise `SignatureError`."""
+    def _miss(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The call with its arguments given as they were exported, if that makes it one; else raise `SignatureError`."""
         signatures = self.manifest.signatures
+        bound = [_bound(s, args, kwargs) for s in signatures]
+        for signature, call in zip(signatures, bound, strict=True):
+            if call is not None and not differences(signature, *call):
+                return self(*call[0], **call[1])
         if torch.utils._python_dispatch.is_in_torch_dispatch_mode():
             raise SignatureError("a loaded program cannot run under a dispatch mode, or on tensors without memory")
-        best = min((differences(s, args, kwargs) for s in signatures), key=len)
+        best = min((differences(s, *(b or (args, kwargs))) for s, b in zip(signatures, bound, strict=True)), key=len)
         if not best:
             fitting = [s for s in signatures if not differences(s, args, kwargs)]
             best = min(map(self._state_differences, fitting), key=len)
@@ -279,6 +283,21 @@ class LoadedFunction(d.Dispatcher):
             if any(tensor is not now[0] for tensor in now):
                 found.append(f"{' and '.join(w.name for w in same)} were one tensor when it was exported")
         return found
+
+
+def _bound(
+    signature: Signature, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+    """The arguments with positional ones in the places of names, and names in those of positions; None if that changes nothing."""
+    named = dict(zip(signature.parameters, args, strict=False))
+    if len(named) < len(args) or named.keys() & kwargs.keys():
+        return None
+    named |= kwargs
+    count = len(signature.arguments)
+    if count > len(signature.parameters) or named.keys() != {*signature.parameters[:count], *signature.keywords}:
+        return None
+    bound = tuple(named[p] for p in signature.parameters[:count]), {k: named[k] for k in signature.keywords}
+    return None if (len(bound[0]), bound[1].keys()) == (len(args), kwargs.keys()) else bound
 
 
 def _dtype(signature: Signature) -> torch.dtype:
