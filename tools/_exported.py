@@ -111,7 +111,9 @@ def _write(path: Path, leaves: dict[str, Any]) -> None:
 
     if path.suffix not in _TENSOR_FILES:
         raise ConfigError(f"cannot write {path}, expected a name that ends with {' or '.join(_TENSOR_FILES)}")
-    tensors = {name or "result": torch.as_tensor(leaf).contiguous() for name, leaf in leaves.items() if _is_number(leaf)}
+    tensors = {
+        name or "result": torch.as_tensor(leaf).contiguous() for name, leaf in leaves.items() if _is_number(leaf)
+    }
     if len(tensors) < len(leaves):
         others = [name or "the result" for name, leaf in leaves.items() if not _is_number(leaf)]
         raise ConfigError(f"cannot write {', '.join(others)}, which is no tensor or number")

@@ -134,6 +134,8 @@ class _Exporter:
         text = signature_text(args, kwargs, chosen)
         traced = self._traced(request, text)
         self._refuse_state(traced, text)
+        if any(t.name != "cpu" for t in self.targets) and (traced.mutations or any(o.inputs for o in traced.outputs)):
+            raise self._refusal(text, "GPU targets do not change their inputs or return views of them")
         artifacts = {}
         for target in self.targets:
             with budget.limited(self.config.max_compile_seconds):
@@ -173,7 +175,7 @@ class _Exporter:
                 )
         except CaptureError as error:
             if error.effect:
-                why = f"it changes Python objects that outlive it, or prints: {error.message}"
+                why = f"it has effects beyond its result: {error.message}"
                 raise self._refusal(text, why, location=error.location) from error
             notes = "".join(f"; {why}" for _, why, _ in error.notes)
             raise self._refusal(
@@ -187,7 +189,7 @@ class _Exporter:
         if torch._C._is_any_autocast_enabled():
             raise self._refusal(text, "autocast is enabled", "leave the autocast context, and cast in the function")
         if traced.effects is not None:
-            raise self._refusal(text, "it changes Python objects that outlive it")
+            raise self._refusal(text, "it has effects beyond its result")
 
     def _signature(self, traced: Traced, request: calls.Request, text: str, artifact: Artifact) -> Signature:
         outputs = [(getattr(torch, o["dtype"]), tuple(o["shape"])) for o in artifact.manifest["outputs"]]

@@ -132,7 +132,9 @@ class Container:
                 self._map = mmap.mmap(file.fileno(), self.size, access=mmap.ACCESS_COPY)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
-            raise ArtifactError(f"cannot read {self.path}: {reason}", hint="give the path of an exported file") from error
+            raise ArtifactError(
+                f"cannot read {self.path}: {reason}", hint="give the path of an exported file"
+            ) from error
         self.memory = memoryview(self._map)
         self.entries = self._directory()
         self._checked: set[str] = set()

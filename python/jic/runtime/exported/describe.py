@@ -137,7 +137,9 @@ def _result(file: ModelFile, signature: Signature, form: Any) -> str:
                 size = signature.geometry.get(content, (outputs[content]["shape"], ()))[0]
                 return f"{outputs[content]['dtype']}{list(size)}"
             case "tensor":
-                return f"tensor {content} of the call" if content < arguments else signature.weights[content - arguments]
+                return (
+                    f"tensor {content} of the call" if content < arguments else signature.weights[content - arguments]
+                )
             case "view":
                 return f"a view {form['size']} of {show(content)}"
             case "number":

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import torch
 
-from jic.errors import ArtifactError, ProgramError, SignatureError, UnsupportedError
+from jic.errors import ArtifactError, DeviceError, ProgramError, SignatureError, UnsupportedError
 
 from .. import artifact
 from .. import dispatch as d
@@ -23,6 +23,7 @@ from .container import Container
 from .forms import result_of
 from .manifest import MALFORMED, Manifest, ProgramEntry, Signature, Weight
 from .mismatch import differences, tensor_differences
+from .on_device import DeviceProgram, answer
 from .tensors import read_tensors
 
 __all__ = ["LoadedFunction", "LoadedModule", "ModelFile", "load"]
@@ -107,7 +108,7 @@ class ModelFile:
             raise ArtifactError(f"malformed weights: {type(error).__name__}: {error}", hint=_HINT) from error
         return found
 
-    def program(self, signature: Signature, target: str) -> Callable[..., Any] | Program:
+    def program(self, signature: Signature, target: str) -> Program | DeviceProgram:
         """The best program of `signature` that this machine runs, ready to run."""
         entries = [p for p in signature.programs if p.target == target]
         if not entries:
@@ -117,7 +118,7 @@ class ModelFile:
                 hint=f"export it with targets=('{target}',)",
             )
         if target != "cpu":
-            raise UnsupportedError(f"programs for {target} are stored, and cannot be run from a file yet")
+            return self._device_program(entries[0])
         lacking = {p.level: missing_features(p.features) for p in entries}
         for entry in entries:
             if not lacking[entry.level]:
@@ -127,6 +128,22 @@ class ModelFile:
             f"the file has no program for this CPU, which lacks features: {text}",
             hint="export it with targets=('cpu:x86-64-v3',), or on this machine",
         )
+
+    def _device_program(self, entry: ProgramEntry) -> DeviceProgram:
+        if entry.target != "vulkan":
+            raise DeviceError(
+                f"the file holds code for {entry.target} {entry.level}, which this jic cannot launch",
+                hint="load it with target='cpu' if it has a program for it",
+            )
+        from ..vulkan import VulkanProgram
+
+        made = self.artifact(entry)
+        try:
+            places = made.manifest["modules"].items()
+            shaders = {name: made.code[offset : offset + size] for name, (offset, size) in places}
+            return VulkanProgram(made.manifest, shaders, made.constants)
+        except MALFORMED as error:
+            raise ArtifactError(f"a malformed program: {type(error).__name__}: {error}", hint=_HINT) from error
 
     def artifact(self, entry: ProgramEntry) -> artifact.Artifact:
         """A program as it was compiled. Raises `ArtifactError` for another format."""
@@ -195,7 +212,9 @@ class LoadedFunction(d.Dispatcher):
         memo[id(self)] = made
         return made
 
-    def _variant(self, signature: Signature, program: Program, bail: Callable[..., Any] | None) -> d.Variant:
+    def _variant(
+        self, signature: Signature, program: Program | DeviceProgram, bail: Callable[..., Any] | None
+    ) -> d.Variant:
         names, captured = {}, []
         for number, name in enumerate(signature.weights):
             weight = self.manifest.by_name[name]
@@ -212,6 +231,15 @@ class LoadedFunction(d.Dispatcher):
             if weight.kind != "constant" and (number := names.get(weight.same_as or weight.name)) is not None:
                 holder, key = _place(self._parts, weight)
                 state.append(d.Group("dict", holder, None, (d.Check("tensor", key, number),)))
+        if not isinstance(program, Program):
+            return d.Variant(
+                arguments=signature.arguments,
+                keywords=signature.keywords,
+                state=state,
+                captured=captured,
+                callable=answer(signature, program, self._weight),
+                tag=signature.text,
+            )
         return d.Variant(
             arguments=signature.arguments,
             keywords=signature.keywords,
@@ -225,6 +253,14 @@ class LoadedFunction(d.Dispatcher):
             copies=signature.copies,
             tag=signature.text,
         )
+
+    def _weight(self, name: str) -> torch.Tensor:
+        """The tensor that a weight is now."""
+        weight = self.manifest.by_name[name]
+        if not self._parts or weight.kind == "constant":
+            return self._weights[name]
+        holder, key = _place(self._parts, weight)
+        return holder[key]
 
     def _gave_up(self, *args: Any, **kwargs: Any) -> Any:
         """The program found out that it cannot answer; nothing has been changed. Once more, to learn why."""
@@ -381,11 +417,7 @@ class LoadedModule(LoadedPart):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> LoadedModule:
         run = self._run
-        now = dict(run._weights)
-        for weight in run.manifest.weights:
-            if weight.kind != "constant":
-                holder, key = _place(run._parts, weight)
-                now[weight.name] = holder[key]
+        now = {w.name: run._weight(w.name) for w in run.manifest.weights}
         made = LoadedModule(run.manifest, run._programs, copy.deepcopy(now, memo))
         memo[id(self)] = made
         for name, part in made.named_modules():
