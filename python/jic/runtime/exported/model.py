@@ -114,8 +114,8 @@ class ModelFile:
         if not entries:
             there = sorted({p.target for p in signature.programs})
             raise ArtifactError(
-                f"the file has no program for {target}, only for {', '.join(there)}",
-                hint=f"export it with targets=('{target}',)",
+                f"the file has no program for {target!r}, only for {', '.join(there)}",
+                hint="name one of these, or export it for that target too",
             )
         if target != "cpu":
             return self._device_program(entries[0])
@@ -324,7 +324,7 @@ class LoadedFunction(d.Dispatcher):
 def _bound(
     signature: Signature, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
-    """The arguments with positional ones in the places of names, and names in those of positions; None if that changes nothing."""
+    """The arguments by position and name as they were exported, if they are all there in another way; else None."""
     named = dict(zip(signature.parameters, args, strict=False))
     if len(named) < len(args) or named.keys() & kwargs.keys():
         return None

@@ -1,4 +1,4 @@
-"""A program on a device, called from Python: what the native dispatcher does for the CPU, for host tensors that are copied there."""
+"""A program on a device, called from Python with host tensors: what the native dispatcher does for the CPU."""
 
 from __future__ import annotations
 
