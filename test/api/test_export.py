@@ -313,7 +313,12 @@ def test_a_module_stays_what_it_was_compiled_for(path: Path) -> None:
     module = nn.Sequential(nn.Linear(4, 4), nn.Dropout(0.5)).eval()
     loaded = check(module, x := torch.randn(2, 4), path=path)
     assert isinstance(loaded, LoadedModule) and not loaded.training
-    for convert in (lambda: loaded.double(), lambda: loaded.to(torch.bfloat16), lambda: loaded.to("meta"), loaded.get_submodule("0").half):
+    for convert in (
+        lambda: loaded.double(),
+        lambda: loaded.to(torch.bfloat16),
+        lambda: loaded.to("meta"),
+        loaded.get_submodule("0").half,
+    ):
         with pytest.raises(UnsupportedError, match="keeps its dtypes"):
             convert()
     loaded.to("cpu").to(torch.float32).eval()

@@ -95,7 +95,9 @@ def test_tensors_of_a_call_are_renumbered() -> None:
     assert form["tuple"][2] == {"output": 4}
 
 
-@pytest.mark.parametrize("form", [{}, {"tensor": {}}, {"value": {"dtype": "nn"}}, {"set": []}, {"number": "bool", "limit": 1}])
+@pytest.mark.parametrize(
+    "form", [{}, {"tensor": {}}, {"value": {"dtype": "nn"}}, {"set": []}, {"number": "bool", "limit": 1}]
+)
 def test_malformed_arguments(form: Any) -> None:
     with pytest.raises((ValueError, TypeError, KeyError, AttributeError)):
         argument_of(form)

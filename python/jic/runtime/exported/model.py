@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NoReturn
 
 import torch
+from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
 from jic.errors import ArtifactError, DeviceError, ProgramError, SignatureError, UnsupportedError
 
@@ -281,7 +282,7 @@ class LoadedFunction(d.Dispatcher):
         for signature, call in zip(signatures, bound, strict=True):
             if call is not None and not differences(signature, *call):
                 return self(*call[0], **call[1])
-        if torch.utils._python_dispatch.is_in_torch_dispatch_mode():
+        if is_in_torch_dispatch_mode():
             raise SignatureError("a loaded program cannot run under a dispatch mode, or on tensors without memory")
         best = min((differences(s, *(b or (args, kwargs))) for s, b in zip(signatures, bound, strict=True)), key=len)
         if not best:
