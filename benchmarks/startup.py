@@ -79,7 +79,9 @@ def loaded_call(path: str, directory: str) -> tuple[float, float]:
     """Seconds until the file is loaded, and until its first call has answered."""
     environment = {**os.environ, "PYTHONPYCACHEPREFIX": directory}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    done = subprocess.run([sys.executable, "-c", LOAD, path], env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", LOAD, path], env=environment, capture_output=True, text=True, check=True
+    )
     loaded, called = map(float, done.stdout.split())
     return loaded, called
 
@@ -116,7 +118,9 @@ def main() -> None:
     print(f"jic, cold: {result['jic_cold_s']:.3f} s; second process: {result['jic_warm_s']:.3f} s", end="")
     print(f" ({result['jic_warm_s'] / result['jic_cold_s']:.3f} of it)")
     result["load_s"], result["load_and_call_s"] = (statistics.median(times) for times in zip(*loads, strict=True))
-    print(f"jic.load of MiniLM: {result['load_s'] * 1e3:.1f} ms; with the first call: {result['load_and_call_s'] * 1e3:.1f} ms")
+    print(
+        f"jic.load of MiniLM: {result['load_s'] * 1e3:.1f} ms; with the first call: {result['load_and_call_s'] * 1e3:.1f} ms"
+    )
     if other:
         result["inductor_cold_s"] = statistics.median(other)
         ratio = result["jic_cold_s"] / result["inductor_cold_s"]

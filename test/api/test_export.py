@@ -240,6 +240,9 @@ def test_several_signatures(path: Path) -> None:
 
 
 class Tied(nn.Module):
+    calls: torch.Tensor
+    mask: torch.Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.embedding, self.head = nn.Embedding(11, 6), nn.Linear(6, 11, bias=False)
@@ -329,6 +332,19 @@ def test_a_module_stays_what_it_was_compiled_for(path: Path) -> None:
         loaded.eval().get_submodule("0")(x)
     with pytest.raises(TypeError, match="cannot be pickled"):
         torch.save(loaded, path)
+
+
+def test_hooks_of_a_loaded_module(path: Path) -> None:
+    loaded: Any = jic.load(jic.export(nn.Linear(4, 3), x := torch.randn(2, 4), path=path))
+    plain = loaded(x)
+    hook = loaded.register_forward_hook(lambda module, args, result: result + 1)
+    assert torch.equal(loaded(x), plain + 1)
+    hook.remove()
+    seen: list[Any] = []
+    every = nn.modules.module.register_module_forward_pre_hook(lambda module, args: seen.append(module))
+    assert torch.equal(loaded(x), plain)
+    every.remove()
+    assert seen == [loaded] and torch.equal(loaded(x), plain)
 
 
 def test_a_method_of_a_module(path: Path) -> None:

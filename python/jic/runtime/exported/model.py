@@ -413,6 +413,14 @@ class LoadedModule(LoadedPart):
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         return self._run(*args, **kwargs)
 
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        own = self.__dict__
+        if own["_forward_pre_hooks"] or own["_forward_hooks"] or own["_backward_hooks"] or own["_backward_pre_hooks"]:
+            return super().__call__(*args, **kwargs)
+        if torch.nn.modules.module._has_any_global_hook():
+            return super().__call__(*args, **kwargs)
+        return own["_run"](*args, **kwargs)  # what the base comes to, in a third of the time
+
     def __reduce_ex__(self, protocol: Any) -> NoReturn:
         raise TypeError("a loaded program cannot be pickled: keep its file, and its state_dict if that was changed")
 
