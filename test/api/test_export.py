@@ -286,7 +286,8 @@ def test_weights_are_read_changed_and_replaced(path: Path) -> None:
 
 def test_two_loads_and_copies_are_independent(path: Path) -> None:
     jic.export(Tied(), ids := torch.randint(11, (2, 5)), path=path)
-    first, second = jic.load(path), jic.load(path)
+    first: Any = jic.load(path)
+    second: Any = jic.load(path)
     with torch.no_grad():
         first.bias.fill_(3.0)
     copied = copy.deepcopy(first)

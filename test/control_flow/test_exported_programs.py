@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from catalogue import CATALOGUE, Program
+from catalogue import CATALOGUE
 from torch.utils import _pytree as pytree
 
 import jic
@@ -24,8 +24,18 @@ def called(function: Any, args: tuple[Any, ...]) -> list[Any]:
     return pytree.tree_leaves((function(*given), given))
 
 
-@pytest.mark.parametrize("program", random.sample([p for p in CATALOGUE if p.compiled], 8), ids=lambda p: p.name)
-def test_exported_programs(program: Program, tmp_path: Path) -> None:
+def outcome(function: Any, args: tuple[Any, ...]) -> list[Any] | None:
+    """None where the call raises."""
+    try:
+        return called(function, args)
+    except Exception:
+        return None
+
+
+@pytest.mark.parametrize("_", range(8))
+def test_exported_programs(_: int, tmp_path: Path) -> None:
+    program = random.choice([p for p in CATALOGUE if p.compiled])
+    print(program.name)
     args = random.choice(program.inputs)()
     original = copy.deepcopy(program.function)
     with torch.no_grad(), warnings.catch_warnings():
@@ -34,7 +44,10 @@ def test_exported_programs(program: Program, tmp_path: Path) -> None:
             loaded = jic.load(jic.export(program.function, *args, path=tmp_path / "model.jic"))
         except ExportError:  # it raises, has effects, or gives objects of its own
             return
-        found, expected = called(loaded, args), called(jic.compile(original), args)
+        found, expected = outcome(loaded, args), outcome(jic.compile(original), args)
+    if expected is None or found is None:
+        assert found is expected
+        return
     assert len(found) == len(expected)
     for ours, theirs in zip(found, expected, strict=True):
         if isinstance(theirs, torch.Tensor):
