@@ -132,7 +132,7 @@ def result_of(form: Any) -> d.ResultSpec:
         case "container":
             return d.Container(int(content))
         case "once":
-            return d.Once(int(content), d.Constant(None) if form["item"] is None else result_of(form["item"]))
+            return d.Once(int(content), result_of(form["item"]))
         case "choice":
             return d.Choice(int(content), _results(form["items"]))
         case "constant":
