@@ -17,16 +17,18 @@ if TYPE_CHECKING:
         JitConfig,
         compile,
         explain,
+        export,
         range,
         script,
         trace,
         unroll,
     )
+    from .runtime.exported import load
 
 __version__ = "0.1.0"
 _API = (
     *("CompiledFunction", "CompiledModule", "Explanation", "JitConfig"),
-    *("compile", "explain", "range", "script", "trace", "unroll"),
+    *("compile", "explain", "export", "range", "script", "trace", "unroll"),
 )
 __all__ = [
     "CompiledFunction",
@@ -36,6 +38,8 @@ __all__ = [
     "compile",
     "errors",
     "explain",
+    "export",
+    "load",
     "range",
     "script",
     "trace",
@@ -48,4 +52,8 @@ def __getattr__(name: str) -> Any:
         from . import api
 
         return getattr(api, name)
+    if name == "load":  # needs the runtime alone
+        from .runtime.exported import load
+
+        return load
     raise AttributeError(f"module 'jic' has no attribute {name!r}")

@@ -94,3 +94,21 @@ class BudgetError(CaptureError):
     """Compiling takes more operations or time than the configuration allows."""
 
     code = "JIC011"
+
+
+class ExportError(JicError):
+    """What a call does cannot be put into a file, or not for the target that was asked for."""
+
+    code = "JIC012"
+
+
+class SignatureError(JicError):
+    """A call of a loaded program fits none of the signatures that were exported, or the state around it differs."""
+
+    code = "JIC013"
+
+
+class ProgramError(JicError):
+    """A loaded program gave up: an index was out of range, or what it was compiled for does not hold for these values."""
+
+    code = "JIC014"

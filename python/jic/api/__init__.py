@@ -5,6 +5,7 @@ from .compile import compile, script, trace
 from .compiled import CompiledFunction
 from .config import JitConfig
 from .explain import Explanation, explain
+from .export import export
 from .module import CompiledModule
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "JitConfig",
     "compile",
     "explain",
+    "export",
     "range",
     "script",
     "trace",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import collections
 import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Any
 
 import torch
@@ -218,7 +218,7 @@ class _Results:
         if source.number:
             plain = self.of(replace(source, number=False))
             is_number = source.kind == "input" and self.traced.inputs[source.index].number is not None
-            return plain if is_number else d.Call(torch.Tensor.item, (plain,))
+            return plain if is_number else d.Number(plain)
         if source.identity >= 0:
             return d.Once(source.identity, self.of(replace(source, identity=-1)))
         if source.kind == "result":
@@ -239,7 +239,7 @@ class _Results:
         if 0 not in shape or index in self.shown:
             return d.Output(index)
         size, stride = self.traced.geometry.get(index, (shape, ()))
-        return d.Call(partial(torch.empty_strided, size, stride or contiguous(size), dtype=dtype), ())
+        return d.Empty(dtype, size, stride or contiguous(size))
 
 
 def _structure(structure: Structure, leaves: list[d.ResultSpec], first: int) -> d.ResultSpec:
@@ -256,12 +256,10 @@ def _structure(structure: Structure, leaves: list[d.ResultSpec], first: int) -> 
     assert spec is not None
     items = tuple(_structure(item, leaves, first) for item in structure.items)
     made: d.ResultSpec
-    if spec.type in (tuple, list):
+    if spec.type in (tuple, list, torch.Size):
         made = d.SequenceResult(spec.type, items)
-    elif spec.type is dict:
-        made = d.MappingResult(tuple(zip(spec.context, items, strict=True)))
-    elif spec.type is torch.Size:
-        made = d.Call(lambda *sizes: torch.Size(sizes), items)
+    elif spec.type in (dict, collections.OrderedDict):
+        made = d.MappingResult(tuple(zip(spec.context, items, strict=True)), spec.type)
     else:
-        made = d.Call(lambda *parts: pytree.tree_unflatten(parts, spec), items)
+        made = d.Tree(spec, items)
     return made if structure.number < 0 else d.Once(first + structure.number, made)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
+from torch.utils import _pytree as pytree
 
 
 @dataclass(frozen=True)
@@ -64,8 +66,24 @@ class Constant:
 
 
 @dataclass(frozen=True)
+class Number:
+    """The Python number that the 0-d tensor `item` holds."""
+
+    item: ResultSpec
+
+
+@dataclass(frozen=True)
+class Empty:
+    """A new tensor without elements, which torch makes: it can be resized."""
+
+    dtype: torch.dtype
+    size: tuple[int, ...]
+    stride: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class SequenceResult:
-    """A tuple or list."""
+    """A tuple or list, or another type that is made of one."""
 
     type: type
     items: tuple[ResultSpec, ...]
@@ -73,20 +91,30 @@ class SequenceResult:
 
 @dataclass(frozen=True)
 class MappingResult:
-    """A dict."""
+    """A dict, or another type that is made of one."""
 
     items: tuple[tuple[Any, ResultSpec], ...]
+    type: type = dict
+
+
+@dataclass(frozen=True)
+class Tree:
+    """What `spec`, a tree of one level, makes of the items: named tuples, dataclasses, whatever is registered with pytree."""
+
+    spec: pytree.TreeSpec
+    items: tuple[ResultSpec, ...]
 
 
 @dataclass(frozen=True)
 class Call:
-    """`function(*items)`: named tuples, dataclasses, anything that Python must build."""
+    """`function(*items)`: anything that Python must build."""
 
     function: Callable[..., Any]
     items: tuple[ResultSpec, ...]
 
 
-ResultSpec = Output | WholeTensor | View | Container | Once | Choice | Constant | SequenceResult | MappingResult | Call
+Made = Number | Empty | SequenceResult | MappingResult | Tree | Call
+ResultSpec = Output | WholeTensor | View | Container | Once | Choice | Constant | Made
 
 
 @dataclass(frozen=True)
@@ -116,15 +144,30 @@ def native_result(spec: ResultSpec) -> tuple[Any, ...]:
             return "choice", spec.index, tuple(native_result(i) for i in spec.items)
         case Constant():
             return "constant", spec.value
+        case Number():
+            return "call", torch.Tensor.item, (native_result(spec.item),)
+        case Empty():
+            return "call", partial(torch.empty_strided, spec.size, spec.stride, dtype=spec.dtype), ()
         case SequenceResult():
             if spec.type not in (tuple, list):
                 return "call", _Collect(spec.type), tuple(native_result(i) for i in spec.items)
             return spec.type.__name__, tuple(native_result(i) for i in spec.items)
         case MappingResult():
-            return "mapping", tuple((k, native_result(i)) for k, i in spec.items)
+            made = "mapping", tuple((k, native_result(i)) for k, i in spec.items)
+            return made if spec.type is dict else ("call", spec.type, (made,))
+        case Tree():
+            return "call", _Unflatten(spec.spec), tuple(native_result(i) for i in spec.items)
         case Call():
             return "call", spec.function, tuple(native_result(i) for i in spec.items)
     raise TypeError(f"not a result spec: {spec!r}")
+
+
+@dataclass(frozen=True)
+class _Unflatten:
+    spec: pytree.TreeSpec
+
+    def __call__(self, *items: Any) -> Any:
+        return pytree.tree_unflatten(items, self.spec)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@
 #include <tuple>
 
 #include "../core/cpu_features.h"
+#include "../core/crc32.h"
 #include "../core/errors.h"
 #include "../core/parallel.h"
 #include "../core/pool.h"
@@ -132,6 +133,18 @@ NB_MODULE(_native, m) {
     for (auto &[name, address] : object.functions()) names.push_back(name);
     return names;
   }, "code"_a, "Loads an object and names its functions. Raises LoadError when it cannot be loaded.");
+
+  m.def("crc32", [](nb::handle data) {
+    Py_buffer view;
+    if (PyObject_GetBuffer(data.ptr(), &view, PyBUF_SIMPLE) != 0) throw nb::python_error();
+    uint32_t sum;
+    {
+      nb::gil_scoped_release released;
+      sum = crc32(view.buf, size_t(view.len));
+    }
+    PyBuffer_Release(&view);
+    return sum;
+  }, "data"_a, "The CRC-32 of a contiguous buffer, as zlib.crc32 gives it.");
 
   m.def("pool_set_limit", pool_set_limit, "bytes"_a, "Bounds the memory that the allocator of outputs keeps for reuse.");
   m.def("pool_trim", pool_trim, "Gives all memory that is kept for reuse back to the system.");

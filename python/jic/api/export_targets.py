@@ -1,0 +1,89 @@
+"""The targets of an export: their names, and a captured call as an artifact for one of them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from ..errors import ConfigError
+from ..frontend import Traced
+from ..runtime import Artifact, ArtifactCache
+from .build import build, optimized
+from .config import JitConfig
+
+_CODE = {"cpu": "code.o", "cuda": "code.ptx", "vulkan": "code.spv"}
+_DEFAULT_LEVELS = {"cpu": "host", "cuda": "sm_90a", "vulkan": ""}
+# The best first: a reader takes the first that runs.
+_ORDER = ("host", "x86-64-v4", "x86-64-v3")
+
+
+@dataclass(frozen=True)
+class ExportTarget:
+    """A target and what of it: `cpu` at the level `host` or `x86-64-v3`, `cuda` for an architecture."""
+
+    name: str
+    level: str
+
+    @staticmethod
+    def parse(text: str) -> ExportTarget:
+        """`cpu`, `cpu:x86-64-v3`, `cuda:sm_80`, `vulkan`.
+
+        Raises:
+            ConfigError: no such target or level.
+        """
+        name, colon, level = text.partition(":")
+        if name not in _CODE or (colon and not level) or (name == "vulkan" and colon):
+            raise ConfigError(f"target {text!r} is not known, expected cpu, cpu:LEVEL, cuda, cuda:ARCH or vulkan")
+        if name == "cpu" and level:
+            from ..targets.cpu.levels import machine_of
+
+            machine_of(level)
+        return ExportTarget(name, level or _DEFAULT_LEVELS[name])
+
+    @property
+    def folder(self) -> str:
+        return f"{self.name}-{self.level}" if self.level else self.name
+
+    @property
+    def code_file(self) -> str:
+        return _CODE[self.name]
+
+    @property
+    def rank(self) -> int:
+        return _ORDER.index(self.level) if self.level in _ORDER else len(_ORDER)
+
+    def compile(self, traced: Traced, config: JitConfig, cache: ArtifactCache | None) -> Artifact:
+        """The call's program. That of this very machine is the one that `jic.compile` has.
+
+        Raises:
+            JicError: it cannot be imported, lowered or compiled for the target.
+        """
+        if self == ExportTarget("cpu", "host"):
+            return build(traced, config, cache).artifact
+        module = optimized(traced, config)
+        if self.name == "cpu":
+            from ..targets.cpu.compile import compile_module
+            from ..targets.cpu.levels import machine_of
+
+            made = compile_module(module, machine_of(self.level))
+            return Artifact(made.manifest, made.code, made.constants)
+        if self.name == "cuda":
+            from ..targets import cuda
+
+            kernels = cuda.compile(module, arch=self.level)
+            return _joined(kernels.manifest, {k.name: k.ptx.encode() for k in kernels.kernels}, kernels.constants)
+        from ..targets import vulkan
+
+        shaders = vulkan.compile(module)
+        return _joined(shaders.manifest, shaders.shaders, shaders.constants)
+
+
+def _joined(manifest: dict, modules: dict[str, bytes], constants: bytes) -> Artifact:
+    """One artifact of the modules of all kernels, with their places under `modules`; each begins at a multiple of 64."""
+    code, places = b"", {}
+    for name, module in modules.items():
+        code += bytes(-len(code) % 64)
+        places[name] = [len(code), len(module)]
+        code += module
+    plain = json.loads(json.dumps({**manifest, "modules": places}))
+    return Artifact(plain, code, constants)
