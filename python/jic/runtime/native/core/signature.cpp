@@ -1,6 +1,7 @@
 #include "signature.h"
 
 #include <algorithm>
+#include <set>
 
 #include "errors.h"
 #include "program_reader.h"
@@ -93,8 +94,8 @@ class SignatureReader {
       into.push_back({path, -1, {std::move(source)}, std::move(best)});
     } else if (const Json *number = r.find("number")) {
       result(*number, path, into);
-    } else if (const Json *item = r.find("item"); item && r.find("once")) {
-      if (!item->is_null()) result(*item, path, into);
+    } else if (const Json *once = r.find("once")) {
+      if (seen_.insert(once->integer()).second) result(r["item"], path, into);
     } else if (r.find("container") || r.find("constant")) {
       // What the caller has, and what is the same at each call.
     } else if (const Json *by = r.find("choice")) {
@@ -152,7 +153,9 @@ class SignatureReader {
     auto &items = r["items"].items();
     for (size_t i = 0; i < items.size(); ++i) {
       std::vector<Result> one;
+      auto before = seen_;
       result(items[i], path, one);
+      seen_ = std::move(before);
       bool alike = i == 0 || one.size() == joint.size();
       for (size_t k = 0; alike && k < one.size(); ++k) {
         if (one[k].choice >= 0) unsupported("a result that is chosen twice");
@@ -171,6 +174,7 @@ class SignatureReader {
   }
 
   Signature &s_;
+  std::set<int64_t> seen_;  // numbers of objects that the result holds more than once: they are one output
 };
 
 }  // namespace
