@@ -12,8 +12,12 @@ from typing import Any, NoReturn
 from jic.errors import ConfigError, JicError
 
 STAGES = ("torch", "jic", "kernels", "cpu", "llvm")
+EXPORTED = ".jic"
 TARGET_HELP = "path/to/file.py:name or package.module:name of a function, a module, or a factory of one"
-INPUT_HELP = "f32[8,64], i64[4]:0:100 (random), 3, 0.5, true, none, FILE.pt; NAME=SPEC for a keyword argument"
+INPUT_HELP = (
+    "f32[8,64], i64[4]:0:100 (random), 3, 0.5, true, none, FILE.pt; NAME=SPEC for a keyword argument; "
+    "for an exported file also FILE.npz or FILE.safetensors"
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -71,7 +75,13 @@ def show_ir(options: argparse.Namespace) -> int:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Compile, run, compare with eager: status 1 if the results or the changed inputs differ."""
+    """Compile, run, compare with eager: status 1 if the results or the changed inputs differ. An exported file is run alone."""
+    if options.target.endswith(EXPORTED):
+        from ._exported import run as run_file
+
+        return run_file(options)
+    if options.output:
+        raise ConfigError("--output is for exported files", hint="name a file that `jic export` wrote")
     import torch
 
     from ._measure import difference, show, times
@@ -116,6 +126,18 @@ def bench(options: argparse.Namespace) -> int:
     return 0
 
 
+def export(options: argparse.Namespace) -> int:
+    from ._exported import export as export_call
+
+    return export_call(options, *_call(options), _config(options))
+
+
+def inspect(options: argparse.Namespace) -> int:
+    from ._exported import inspect as inspect_file
+
+    return inspect_file(options)
+
+
 def cache(options: argparse.Namespace) -> int:
     from jic.runtime import ArtifactCache
 
@@ -147,12 +169,17 @@ def _call(options: argparse.Namespace) -> tuple[Callable[..., Any], tuple[Any, .
 def _compiled(fn: Callable[..., Any], options: argparse.Namespace) -> Any:
     from jic import api
 
-    config = api.JitConfig(
-        target_device=options.device,
+    return api.compile(fn, config=_config(options), strict=options.strict)
+
+
+def _config(options: argparse.Namespace) -> Any:
+    from jic import api
+
+    return api.JitConfig(
+        target_device=getattr(options, "device", "cpu"),
         fusion_strategy=options.fusion,
         enable_caching=not options.no_cache,
     )
-    return api.compile(fn, config=config, strict=options.strict)
 
 
 def _entry(compiled: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -187,18 +214,20 @@ def _parser() -> argparse.ArgumentParser:
 
     texts = {
         "explain": (explain, "say which kernels a call becomes and what falls back"),
-        "run": (run, "compile, run, compare with eager; exit with 1 if the results differ"),
+        "run": (run, "compile, run, compare with eager; exit with 1 if the results differ; or run an exported file"),
         "ir": (show_ir, "print the IR of a call at one stage"),
         "bench": (bench, "time a call against eager"),
+        "export": (export, "compile a call and write it to a file that jic.load, `jic run` and the C API read"),
     }
     for name, (function, text) in texts.items():
         added = command(name, function, text)
-        added.add_argument("target", help=TARGET_HELP)
+        added.add_argument("target", help=TARGET_HELP + ("; or an exported FILE.jic" if name == "run" else ""))
         added.add_argument("--input", "-i", action="append", default=[], metavar="SPEC", help=INPUT_HELP)
         added.add_argument("--seed", type=int, default=0, help="seed of the random inputs (default 0)")
-        added.add_argument("--device", default="cpu", choices=("cpu", "vulkan"), help="the target to compile for")
+        if name != "export":
+            added.add_argument("--device", default="cpu", choices=("cpu", "vulkan"), help="the target to compile for")
+            added.add_argument("--strict", action="store_true", help="fail if anything would fall back")
         added.add_argument("--fusion", default="default", choices=("none", "default", "aggressive"), help="strategy")
-        added.add_argument("--strict", action="store_true", help="fail if anything would fall back")
         added.add_argument("--no-cache", action="store_true", help="neither read nor write compiled artifacts on disk")
         if name == "explain":
             added.add_argument("--verbose", action="store_true", help="list all kernels and ops, however many")
@@ -207,12 +236,30 @@ def _parser() -> argparse.ArgumentParser:
         if name in ("run", "bench"):
             seconds = 0.2 if name == "run" else 1.0
             added.add_argument("--seconds", type=float, default=seconds, help=f"time for each side (default {seconds})")
+        if name == "run":
+            text = "of an exported file: write the results to FILE.npz or FILE.safetensors instead of printing them"
+            added.add_argument("--output", "-o", metavar="FILE", help=text)
+        if name == "export":
+            _add_export_options(added)
         if name == "bench":
             added.add_argument("--inductor", action="store_true", help="time torch.compile with Inductor as well")
+    added = command("inspect", inspect, "say what an exported file holds")
+    added.add_argument("file", help="FILE.jic")
+    added.add_argument("--verbose", action="store_true", help="list all kernels, weights and constants")
     added = command("cache", cache, "show or clear the compiled artifacts on disk")
     added.add_argument("--clear", action="store_true", help="delete them")
     added.add_argument("--dir", default=None, help="another directory than the default one")
     return parser
+
+
+def _add_export_options(added: argparse.ArgumentParser) -> None:
+    added.add_argument("--output", "-o", default="model.jic", metavar="FILE", help="default: model.jic")
+    text = "cpu (this machine), cpu:x86-64-v3, cpu:x86-64-v4, cuda:ARCH, vulkan; may be given several times"
+    added.add_argument("--to", action="append", metavar="TARGET", help=text)
+    text = "the inputs of one more call, with spaces between; may be given several times"
+    added.add_argument("--also", action="append", default=[], metavar="SPECS", help=text)
+    added.add_argument("--numbers", action="store_true", help="ints and floats are inputs rather than constants")
+    added.add_argument("--torch-free", action="store_true", help="fail if a step calls ATen, which the C API cannot")
 
 
 if __name__ == "__main__":

@@ -114,9 +114,9 @@ def _without_grad(spec: d.ArgumentSpec) -> d.ArgumentSpec:
         case d.TensorSpec():
             return replace(spec, requires_grad=False)
         case d.SequenceSpec():
-            return replace(spec, items=tuple(_without_grad(i) for i in spec.items))
+            return spec._replace(items=tuple(_without_grad(i) for i in spec.items))
         case d.MappingSpec():
-            return replace(spec, items=tuple((k, _without_grad(i)) for k, i in spec.items))
+            return spec._replace(items=tuple((k, _without_grad(i)) for k, i in spec.items))
     return spec
 
 

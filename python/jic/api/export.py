@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import itertools
 import json
 import os
 import types
@@ -15,7 +17,7 @@ import torch
 from torch.utils import _pytree as pytree
 
 from .. import __version__, budget
-from ..errors import CaptureError, ConfigError, ExportError, JicError
+from ..errors import CaptureError, ConfigError, ExportError
 from ..frontend import Number, Traced, number_leaves, trace
 from ..runtime import Artifact, ArtifactCache
 from ..runtime.dispatch import ArgumentSpec, Value, Variant
@@ -132,6 +134,8 @@ class _Exporter:
         text = signature_text(args, kwargs, chosen)
         traced = self._traced(request, text)
         self._refuse_state(traced, text)
+        if any(t.name != "cpu" for t in self.targets) and (traced.mutations or any(o.inputs for o in traced.outputs)):
+            raise self._refusal(text, "GPU targets do not change their inputs or return views of them")
         artifacts = {}
         for target in self.targets:
             with budget.limited(self.config.max_compile_seconds):
@@ -140,7 +144,7 @@ class _Exporter:
         if any(_same_call(signature, other) for other in self.signatures):
             raise ConfigError(f"two signatures are the same: {text}")
         programs = tuple(self._program(number, *item) for item in artifacts.items())
-        self.signatures.append(Signature(**{**vars(signature), "programs": programs}))
+        self.signatures.append(signature._replace(programs=programs))
 
     def _number_inputs(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[int, Number]:
         """The leaves of the call that are to be number inputs."""
@@ -171,7 +175,7 @@ class _Exporter:
                 )
         except CaptureError as error:
             if error.effect:
-                why = f"it changes Python objects that outlive it, or prints: {error.message}"
+                why = f"it has effects beyond its result: {error.message}"
                 raise self._refusal(text, why, location=error.location) from error
             notes = "".join(f"; {why}" for _, why, _ in error.notes)
             raise self._refusal(
@@ -185,7 +189,7 @@ class _Exporter:
         if torch._C._is_any_autocast_enabled():
             raise self._refusal(text, "autocast is enabled", "leave the autocast context, and cast in the function")
         if traced.effects is not None:
-            raise self._refusal(text, "it changes Python objects that outlive it")
+            raise self._refusal(text, "it has effects beyond its result")
 
     def _signature(self, traced: Traced, request: calls.Request, text: str, artifact: Artifact) -> Signature:
         outputs = [(getattr(torch, o["dtype"]), tuple(o["shape"])) for o in artifact.manifest["outputs"]]
@@ -209,6 +213,7 @@ class _Exporter:
             geometry={i: (tuple(size), tuple(stride)) for i, (size, stride) in variant.geometry.items()},
             copies=copies,
             default_dtype=str(torch.get_default_dtype()).removeprefix("torch."),
+            parameters=_parameters(self.fn),
             training=training_of(traced.guards, self.root),
             constants=constants_of(traced.guards, self.root),
         )
@@ -298,12 +303,19 @@ def _shown(spec: Any) -> str:
     return repr((type(spec.value), spec.value)) if isinstance(spec, Value) else repr(spec)
 
 
+def _parameters(fn: Callable[..., Any]) -> tuple[str, ...]:
+    """The names of the parameters that positional arguments go to, up to the first that has none."""
+    try:
+        parameters = inspect.signature(fn.forward if isinstance(fn, torch.nn.Module) else fn).parameters.values()
+    except (TypeError, ValueError):  # a builtin without a signature
+        return ()
+    named = itertools.takewhile(lambda p: p.kind is p.POSITIONAL_OR_KEYWORD, parameters)
+    return tuple(p.name for p in named)
+
+
 def _location(fn: Callable[..., Any]) -> str:
     found: Any = type(fn).forward if isinstance(fn, torch.nn.Module) else fn
     found = getattr(found, "__func__", found)
     if not isinstance(found, types.FunctionType):
         return ""
     return f"{found.__code__.co_filename}:{found.__code__.co_firstlineno}"
-
-
-__all__ = ["ExportError", "JicError", "export"]

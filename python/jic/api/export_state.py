@@ -54,7 +54,9 @@ def _owner(guard: Guard, owners: dict[int, str]) -> str | None:
     match guard.kind:
         case "dict" if id(container) in owners:
             return owners[id(container)]
-        case "dict" if isinstance(name := container.get("__name__"), str) and vars(sys.modules.get(name, _Nothing)) is container:
+        case "dict" if (
+            isinstance(name := container.get("__name__"), str) and vars(sys.modules.get(name, _Nothing)) is container
+        ):
             return None if _is_torchs(name) else f"the module {name}"
         case "type":
             return None if _is_torchs(container.__module__) else f"the class {container.__qualname__}"

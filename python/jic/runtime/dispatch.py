@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 
@@ -95,8 +95,7 @@ class TensorSpec:
         return (*type_code(self.dtype), _DEVICES[self.device.type], index, self.shape, self.strides, self.requires_grad)
 
 
-@dataclass(frozen=True)
-class NumberSpec:
+class NumberSpec(NamedTuple):
     """A Python int or float (no subclass, no bool) that the program reads as a 0-d tensor: int64 or float64.
 
     Ints match up to `limit` in magnitude.
@@ -117,37 +116,32 @@ class NumberSpec:
         return self.type.__name__, self.limit
 
 
-@dataclass(frozen=True)
-class Value:
+class Value(NamedTuple):
     """A Python value of exactly this type, equal to this one; floats are compared bit for bit."""
 
     value: Any
 
 
-@dataclass(frozen=True)
-class Same:
+class Same(NamedTuple):
     """This very object."""
 
     object: Any
 
 
-@dataclass(frozen=True)
-class SequenceSpec:
+class SequenceSpec(NamedTuple):
     """A tuple or list of exactly this type, with these items."""
 
     type: type
     items: tuple[ArgumentSpec, ...]
 
 
-@dataclass(frozen=True)
-class MappingSpec:
+class MappingSpec(NamedTuple):
     """A dict with exactly these items, in this order."""
 
     items: tuple[tuple[Any, ArgumentSpec], ...]
 
 
-@dataclass(frozen=True)
-class Ignored:
+class Ignored(NamedTuple):
     """Anything."""
 
 

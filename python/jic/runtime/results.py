@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch.utils import _pytree as pytree
 
 
-@dataclass(frozen=True)
-class Output:
+class Output(NamedTuple):
     """The program's output, a new tensor."""
 
     index: int
 
 
-@dataclass(frozen=True)
-class WholeTensor:
+class WholeTensor(NamedTuple):
     """A tensor or number of the call itself: number `index` of them, arguments first, then captured ones."""
 
     index: int
 
 
-@dataclass(frozen=True)
-class View:
+class View(NamedTuple):
     """`as_strided` of an output or a tensor, `offset` elements after its own storage offset."""
 
     base: Output | WholeTensor
@@ -35,45 +31,39 @@ class View:
     offset: int = 0
 
 
-@dataclass(frozen=True)
-class Container:
+class Container(NamedTuple):
     """A list, tuple or dict of the call itself: number `index` of those in its arguments, outer ones first."""
 
     index: int
 
 
-@dataclass(frozen=True)
-class Once:
+class Once(NamedTuple):
     """`item`, built once for all that have this `number`."""
 
     number: int
     item: ResultSpec
 
 
-@dataclass(frozen=True)
-class Choice:
+class Choice(NamedTuple):
     """One of `items`, by the number in the program's output `index`, a 0-d i64."""
 
     index: int
     items: tuple[ResultSpec, ...]
 
 
-@dataclass(frozen=True)
-class Constant:
+class Constant(NamedTuple):
     """This object."""
 
     value: Any
 
 
-@dataclass(frozen=True)
-class Number:
+class Number(NamedTuple):
     """The Python number that the 0-d tensor `item` holds."""
 
     item: ResultSpec
 
 
-@dataclass(frozen=True)
-class Empty:
+class Empty(NamedTuple):
     """A new tensor without elements, which torch makes: it can be resized."""
 
     dtype: torch.dtype
@@ -81,32 +71,28 @@ class Empty:
     stride: tuple[int, ...]
 
 
-@dataclass(frozen=True)
-class SequenceResult:
+class SequenceResult(NamedTuple):
     """A tuple or list, or another type that is made of one."""
 
     type: type
     items: tuple[ResultSpec, ...]
 
 
-@dataclass(frozen=True)
-class MappingResult:
+class MappingResult(NamedTuple):
     """A dict, or another type that is made of one."""
 
     items: tuple[tuple[Any, ResultSpec], ...]
     type: type = dict
 
 
-@dataclass(frozen=True)
-class Tree:
+class Tree(NamedTuple):
     """What `spec`, a tree of one level, makes of the items: named tuples, dataclasses, whatever is registered with pytree."""
 
     spec: pytree.TreeSpec
     items: tuple[ResultSpec, ...]
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(NamedTuple):
     """`function(*items)`: anything that Python must build."""
 
     function: Callable[..., Any]
@@ -117,8 +103,7 @@ Made = Number | Empty | SequenceResult | MappingResult | Tree | Call
 ResultSpec = Output | WholeTensor | View | Container | Once | Choice | Constant | Made
 
 
-@dataclass(frozen=True)
-class _Restride:
+class _Restride(NamedTuple):
     size: tuple[int, ...]
     stride: tuple[int, ...]
     offset: int
@@ -162,16 +147,14 @@ def native_result(spec: ResultSpec) -> tuple[Any, ...]:
     raise TypeError(f"not a result spec: {spec!r}")
 
 
-@dataclass(frozen=True)
-class _Unflatten:
+class _Unflatten(NamedTuple):
     spec: pytree.TreeSpec
 
     def __call__(self, *items: Any) -> Any:
         return pytree.tree_unflatten(items, self.spec)
 
 
-@dataclass(frozen=True)
-class _Collect:
+class _Collect(NamedTuple):
     type: type
 
     def __call__(self, *items: Any) -> Any:

@@ -13,8 +13,8 @@ import re
 import struct
 import tempfile
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from jic.errors import ArtifactError
 
@@ -38,8 +38,7 @@ _MOST_ENTRIES = 1 << 16
 _HINT = "export it again, or copy the whole file again"
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """A named part of the file: its data's size, CRC-32 and place."""
 
     name: str
@@ -48,8 +47,7 @@ class Entry:
     offset: int = 0
 
 
-@dataclass(frozen=True)
-class _Layout:
+class _Layout(NamedTuple):
     entries: list[Entry]  # with their places
     heads: list[bytes]  # what is right before each entry's data
     end: bytes  # all that follows the last entry's data
@@ -134,7 +132,9 @@ class Container:
                 self._map = mmap.mmap(file.fileno(), self.size, access=mmap.ACCESS_COPY)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
-            raise ArtifactError(f"cannot read {self.path}: {reason}", hint="give the path of an exported file") from error
+            raise ArtifactError(
+                f"cannot read {self.path}: {reason}", hint="give the path of an exported file"
+            ) from error
         self.memory = memoryview(self._map)
         self.entries = self._directory()
         self._checked: set[str] = set()
@@ -193,15 +193,23 @@ class Container:
         Raises:
             ArtifactError: it is damaged or not there.
         """
-        entry = self.entries.get(name)
-        if entry is None:
-            raise self._error(f"the file has no entry {name}")
-        data = self.memory[entry.offset : entry.offset + entry.size]
+        data = self.unchecked(name)
         if name not in self._checked:
-            if native.crc32(data) != entry.crc:
+            if native.crc32(data) != self.entries[name].crc:
                 raise self._error(f"the checksum of {name} does not match: the file is damaged")
             self._checked.add(name)
         return data
+
+    def unchecked(self, name: str) -> memoryview:
+        """An entry's data where it lies; `check` has to be called before anything depends on it.
+
+        Raises:
+            ArtifactError: it is not there.
+        """
+        entry = self.entries.get(name)
+        if entry is None:
+            raise self._error(f"the file has no entry {name}")
+        return self.memory[entry.offset : entry.offset + entry.size]
 
     def read(self, name: str) -> bytes:
         """A copy of an entry's data, checked. Raises `ArtifactError` as `view` does."""

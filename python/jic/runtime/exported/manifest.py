@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from jic.errors import ArtifactError
 
@@ -19,8 +19,7 @@ FORMAT = 1
 MALFORMED = (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError, RecursionError, RuntimeError)
 
 
-@dataclass(frozen=True)
-class Weight:
+class Weight(NamedTuple):
     """A tensor that a program reads besides its arguments.
 
     kind: `parameter`, `buffer` (neither without a module), or `constant`.
@@ -40,8 +39,7 @@ class Weight:
         return d.TensorSpec(dtype(self.dtype), self.shape, self.strides)
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(NamedTuple):
     """A module, or a submodule of it: its qualified name, its class's, and whether it is in training mode."""
 
     name: str
@@ -49,8 +47,7 @@ class Part:
     training: bool
 
 
-@dataclass(frozen=True)
-class ProgramEntry:
+class ProgramEntry(NamedTuple):
     """A program for a target: the folder of its entries.
 
     Attributes:
@@ -67,21 +64,20 @@ class ProgramEntry:
     aten: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Constant:
+class Constant(NamedTuple):
     """A value of the state around the call that became a part of the program."""
 
     what: str
     value: str
 
 
-@dataclass(frozen=True)
-class Signature:
+class Signature(NamedTuple):
     """One kind of call. `result` is JSON (see `forms.result_of`); the others are as in `dispatch.Variant`.
 
     Attributes:
         weights: names of those among the tensors of the call, after the arguments'.
         training: module → the training flag that was read.
+        parameters: names of the parameters that the positional arguments go to; fewer if some have none.
     """
 
     text: str
@@ -95,6 +91,7 @@ class Signature:
     copies: tuple[tuple[int, int], ...]
     default_dtype: str
     training: dict[str, bool]
+    parameters: tuple[str, ...] = ()
     constants: tuple[Constant, ...] = ()
     programs: tuple[ProgramEntry, ...] = ()
 
@@ -104,6 +101,7 @@ class Signature:
             "location": self.location,
             "arguments": [argument_form(a) for a in self.arguments],
             "keywords": [[k, argument_form(a)] for k, a in self.keywords.items()],
+            "parameters": list(self.parameters),
             "weights": list(self.weights),
             "inputs": list(self.inputs),
             "result": self.result,
@@ -114,8 +112,8 @@ class Signature:
                 {"autocast": False},
                 *({"training": {"module": name, "value": value}} for name, value in self.training.items()),
             ],
-            "constants": [vars(c) for c in self.constants],
-            "programs": [{**vars(p), "aten": list(p.aten)} for p in self.programs],
+            "constants": [c._asdict() for c in self.constants],
+            "programs": [{**p._asdict(), "aten": list(p.aten)} for p in self.programs],
         }
 
     @classmethod
@@ -145,6 +143,7 @@ class Signature:
             copies=tuple((int(a), int(b)) for a, b in form["copies"]),
             default_dtype=default_dtype,
             training=training,
+            parameters=tuple(map(str, form["parameters"])),
             constants=tuple(Constant(str(c["what"]), str(c["value"])) for c in form["constants"]),
             programs=tuple(
                 ProgramEntry(**{**{k: str(v) for k, v in p.items()}, "aten": tuple(map(str, p["aten"]))})
@@ -212,7 +211,7 @@ class Manifest:
 
 
 def _weight_form(weight: Weight) -> dict[str, Any]:
-    form = {**vars(weight), "shape": list(weight.shape), "strides": list(weight.strides)}
+    form = {**weight._asdict(), "shape": list(weight.shape), "strides": list(weight.strides)}
     if not weight.same_as:
         del form["same_as"]
     return form

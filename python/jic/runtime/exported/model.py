@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import gc
 import json
 import os
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NoReturn
 
 import torch
 
-from jic.errors import ArtifactError, ProgramError, SignatureError, UnsupportedError
+from jic.errors import ArtifactError, DeviceError, ProgramError, SignatureError, UnsupportedError
 
 from .. import artifact
 from .. import dispatch as d
@@ -20,6 +23,7 @@ from .container import Container
 from .forms import result_of
 from .manifest import MALFORMED, Manifest, ProgramEntry, Signature, Weight
 from .mismatch import differences, tensor_differences
+from .on_device import DeviceProgram, answer
 from .tensors import read_tensors
 
 __all__ = ["LoadedFunction", "LoadedModule", "ModelFile", "load"]
@@ -41,11 +45,49 @@ def load(path: str | os.PathLike[str], *, target: str = "cpu") -> LoadedFunction
         ArtifactError: no such file, damaged, of another format, or without a program for this machine.
         DeviceError: the target's device or driver is missing.
     """
-    file = ModelFile(path)
-    file.container.check()
-    weights = file.weights()
-    programs = [file.program(s, target) for s in file.manifest.signatures]
-    return _built(file.manifest, programs, weights)
+    with _without_collections():
+        file = ModelFile(path)
+        with _Checking(file.container):
+            programs = [file.program(s, target) for s in file.manifest.signatures]
+            return _built(file.manifest, programs, file.weights())
+
+
+@contextlib.contextmanager
+def _without_collections() -> Iterator[None]:
+    """All that is made within stays; to look among it and all of torch for garbage takes longer than to load."""
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+class _Checking:
+    """Compares all checksums on another thread, until the end of a `with` block at the latest, where it raises what is wrong.
+
+    What the block itself raises on damaged data is then of no interest.
+    """
+
+    def __init__(self, container: Container) -> None:
+        self._container, self._error = container, None
+        self._thread = threading.Thread(target=self._check)
+
+    def _check(self) -> None:
+        try:
+            self._container.check()
+        except Exception as error:  # raised where it is waited for
+            self._error = error
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *raised: Any) -> None:
+        self._thread.join()
+        if self._error is not None:
+            raise self._error from None
 
 
 class ModelFile:
@@ -59,14 +101,14 @@ class ModelFile:
         """Each weight by name; those that are one tensor are one here."""
         found: dict[str, torch.Tensor] = {}
         try:
-            stored = read_tensors(self.container.view(WEIGHTS)) if self.manifest.weights else {}
+            stored = read_tensors(self.container.unchecked(WEIGHTS)) if self.manifest.weights else {}
             for weight in self.manifest.weights:
                 found[weight.name] = found[weight.same_as] if weight.same_as else _placed(weight, stored[weight.name])
         except MALFORMED as error:
             raise ArtifactError(f"malformed weights: {type(error).__name__}: {error}", hint=_HINT) from error
         return found
 
-    def program(self, signature: Signature, target: str) -> Callable[..., Any] | Program:
+    def program(self, signature: Signature, target: str) -> Program | DeviceProgram:
         """The best program of `signature` that this machine runs, ready to run."""
         entries = [p for p in signature.programs if p.target == target]
         if not entries:
@@ -76,7 +118,7 @@ class ModelFile:
                 hint=f"export it with targets=('{target}',)",
             )
         if target != "cpu":
-            raise UnsupportedError(f"programs for {target} are stored, and cannot be run from a file yet")
+            return self._device_program(entries[0])
         lacking = {p.level: missing_features(p.features) for p in entries}
         for entry in entries:
             if not lacking[entry.level]:
@@ -86,6 +128,22 @@ class ModelFile:
             f"the file has no program for this CPU, which lacks features: {text}",
             hint="export it with targets=('cpu:x86-64-v3',), or on this machine",
         )
+
+    def _device_program(self, entry: ProgramEntry) -> DeviceProgram:
+        if entry.target != "vulkan":
+            raise DeviceError(
+                f"the file holds code for {entry.target} {entry.level}, which this jic cannot launch",
+                hint="load it with target='cpu' if it has a program for it",
+            )
+        from ..vulkan import VulkanProgram
+
+        made = self.artifact(entry)
+        try:
+            places = made.manifest["modules"].items()
+            shaders = {name: made.code[offset : offset + size] for name, (offset, size) in places}
+            return VulkanProgram(made.manifest, shaders, made.constants)
+        except MALFORMED as error:
+            raise ArtifactError(f"a malformed program: {type(error).__name__}: {error}", hint=_HINT) from error
 
     def artifact(self, entry: ProgramEntry) -> artifact.Artifact:
         """A program as it was compiled. Raises `ArtifactError` for another format."""
@@ -154,7 +212,9 @@ class LoadedFunction(d.Dispatcher):
         memo[id(self)] = made
         return made
 
-    def _variant(self, signature: Signature, program: Program, bail: Callable[..., Any] | None) -> d.Variant:
+    def _variant(
+        self, signature: Signature, program: Program | DeviceProgram, bail: Callable[..., Any] | None
+    ) -> d.Variant:
         names, captured = {}, []
         for number, name in enumerate(signature.weights):
             weight = self.manifest.by_name[name]
@@ -171,6 +231,15 @@ class LoadedFunction(d.Dispatcher):
             if weight.kind != "constant" and (number := names.get(weight.same_as or weight.name)) is not None:
                 holder, key = _place(self._parts, weight)
                 state.append(d.Group("dict", holder, None, (d.Check("tensor", key, number),)))
+        if not isinstance(program, Program):
+            return d.Variant(
+                arguments=signature.arguments,
+                keywords=signature.keywords,
+                state=state,
+                captured=captured,
+                callable=answer(signature, program, self._weight),
+                tag=signature.text,
+            )
         return d.Variant(
             arguments=signature.arguments,
             keywords=signature.keywords,
@@ -185,6 +254,14 @@ class LoadedFunction(d.Dispatcher):
             tag=signature.text,
         )
 
+    def _weight(self, name: str) -> torch.Tensor:
+        """The tensor that a weight is now."""
+        weight = self.manifest.by_name[name]
+        if not self._parts or weight.kind == "constant":
+            return self._weights[name]
+        holder, key = _place(self._parts, weight)
+        return holder[key]
+
     def _gave_up(self, *args: Any, **kwargs: Any) -> Any:
         """The program found out that it cannot answer; nothing has been changed. Once more, to learn why."""
         again = d.Dispatcher(self._miss)
@@ -197,12 +274,16 @@ class LoadedFunction(d.Dispatcher):
                 f"{self.manifest.name} gave up: {error}", hint="the function that was exported may answer or raise here"
             ) from error
 
-    def _miss(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> NoReturn:
-        """Raise `SignatureError`."""
+    def _miss(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The call with its arguments given as they were exported, if that makes it one; else raise `SignatureError`."""
         signatures = self.manifest.signatures
+        bound = [_bound(s, args, kwargs) for s in signatures]
+        for signature, call in zip(signatures, bound, strict=True):
+            if call is not None and not differences(signature, *call):
+                return self(*call[0], **call[1])
         if torch.utils._python_dispatch.is_in_torch_dispatch_mode():
             raise SignatureError("a loaded program cannot run under a dispatch mode, or on tensors without memory")
-        best = min((differences(s, args, kwargs) for s in signatures), key=len)
+        best = min((differences(s, *(b or (args, kwargs))) for s, b in zip(signatures, bound, strict=True)), key=len)
         if not best:
             fitting = [s for s in signatures if not differences(s, args, kwargs)]
             best = min(map(self._state_differences, fitting), key=len)
@@ -238,6 +319,21 @@ class LoadedFunction(d.Dispatcher):
             if any(tensor is not now[0] for tensor in now):
                 found.append(f"{' and '.join(w.name for w in same)} were one tensor when it was exported")
         return found
+
+
+def _bound(
+    signature: Signature, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+    """The arguments with positional ones in the places of names, and names in those of positions; None if that changes nothing."""
+    named = dict(zip(signature.parameters, args, strict=False))
+    if len(named) < len(args) or named.keys() & kwargs.keys():
+        return None
+    named |= kwargs
+    count = len(signature.arguments)
+    if count > len(signature.parameters) or named.keys() != {*signature.parameters[:count], *signature.keywords}:
+        return None
+    bound = tuple(named[p] for p in signature.parameters[:count]), {k: named[k] for k in signature.keywords}
+    return None if (len(bound[0]), bound[1].keys()) == (len(args), kwargs.keys()) else bound
 
 
 def _dtype(signature: Signature) -> torch.dtype:
@@ -321,11 +417,7 @@ class LoadedModule(LoadedPart):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> LoadedModule:
         run = self._run
-        now = dict(run._weights)
-        for weight in run.manifest.weights:
-            if weight.kind != "constant":
-                holder, key = _place(run._parts, weight)
-                now[weight.name] = holder[key]
+        now = {w.name: run._weight(w.name) for w in run.manifest.weights}
         made = LoadedModule(run.manifest, run._programs, copy.deepcopy(now, memo))
         memo[id(self)] = made
         for name, part in made.named_modules():

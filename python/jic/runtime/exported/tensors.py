@@ -69,7 +69,11 @@ def read_tensors(memory: memoryview) -> dict[str, torch.Tensor]:
             continue
         dtype, shape = _DTYPES[described["dtype"]], [int(n) for n in described["shape"]]
         begin, end = described["data_offsets"]
-        if any(n < 0 for n in shape) or end - begin != prod(shape) * dtype.itemsize or not 0 <= begin <= end <= len(data):
+        if (
+            any(n < 0 for n in shape)
+            or end - begin != prod(shape) * dtype.itemsize
+            or not 0 <= begin <= end <= len(data)
+        ):
             raise ValueError(f"tensor {name} does not lie where the header says")
         if begin == end:
             found[name] = torch.empty(shape, dtype=dtype)
