@@ -134,17 +134,17 @@ NB_MODULE(_native, m) {
     return names;
   }, "code"_a, "Loads an object and names its functions. Raises LoadError when it cannot be loaded.");
 
-  m.def("crc32", [](nb::handle data) {
+  m.def("crc32", [](nb::handle data, uint32_t before) {
     Py_buffer view;
     if (PyObject_GetBuffer(data.ptr(), &view, PyBUF_SIMPLE) != 0) throw nb::python_error();
     uint32_t sum;
     {
       nb::gil_scoped_release released;
-      sum = crc32(view.buf, size_t(view.len));
+      sum = crc32(view.buf, size_t(view.len), before);
     }
     PyBuffer_Release(&view);
     return sum;
-  }, "data"_a, "The CRC-32 of a contiguous buffer, as zlib.crc32 gives it.");
+  }, "data"_a, "before"_a = 0, "The CRC-32 of a contiguous buffer that follows one with that of `before`, as zlib.crc32 gives it.");
 
   m.def("pool_set_limit", pool_set_limit, "bytes"_a, "Bounds the memory that the allocator of outputs keeps for reuse.");
   m.def("pool_trim", pool_trim, "Gives all memory that is kept for reuse back to the system.");
