@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -86,7 +87,12 @@ def test_no_file(tmp_path: Path) -> None:
 
 def test_cut_short(path: Path, tmp_path: Path) -> None:
     data, rng = path.read_bytes(), random.Random(1)
-    for size in [*range(4, 400), *rng.sample(range(400, len(data)), 400), *range(len(data) - 150, len(data))]:
+    for size in {
+        *range(4, 100, 3),
+        *rng.sample(range(100, len(data)), 150),
+        *range(len(data) - 120, len(data), 3),
+        len(data) - 1,
+    }:
         (tmp_path / "cut.jic").write_bytes(data[:size])
         assert refusal(tmp_path / "cut.jic").name in ("JIC_ERROR_CUT_SHORT", "JIC_ERROR_DAMAGED")
     for more in (b"\0", data):
@@ -97,15 +103,14 @@ def test_cut_short(path: Path, tmp_path: Path) -> None:
 def test_every_flipped_bit_shows(path: Path, tmp_path: Path) -> None:
     data, rng = path.read_bytes(), random.Random(2)
     places = {*range(200), *range(len(data) - 700, len(data)), *rng.sample(range(len(data)), 1200)}
-    for place in sorted(places):
-        changed = bytearray(data)
-        changed[place] ^= 1 << rng.randrange(8)
-        (tmp_path / "flipped.jic").write_bytes(changed)
-        assert refusal(tmp_path / "flipped.jic").name in (
-            "JIC_ERROR_DAMAGED",
-            "JIC_ERROR_NOT_A_MODEL",
-            "JIC_ERROR_CUT_SHORT",
-        )
+    flipped = tmp_path / "flipped.jic"
+    flipped.write_bytes(data)
+    with open(flipped, "r+b", buffering=0) as file:
+        for place in sorted(places):
+            os.pwrite(file.fileno(), bytes([data[place] ^ 1 << rng.randrange(8)]), place)
+            assert refusal(flipped).name in ("JIC_ERROR_DAMAGED", "JIC_ERROR_NOT_A_MODEL", "JIC_ERROR_CUT_SHORT")
+            os.pwrite(file.fileno(), data[place : place + 1], place)
+    Model(flipped, LIBRARY)
 
 
 def program(**fields: Any) -> Callable[[Any], None]:
@@ -232,7 +237,7 @@ def test_json_with_right_checksums_never_crashes(entries: dict[str, bytes], tmp_
         b"\xff",
         b"9" * 30,
     ]
-    for _ in range(1500):
+    for _ in range(800):
         name = rng.choice((MANIFEST, PROGRAM))
         data = bytearray(entries[name])
         for _ in range(rng.choice((1, 1, 1, 3, 10))):
@@ -260,7 +265,7 @@ def test_json_with_right_checksums_never_crashes(entries: dict[str, bytes], tmp_
             outcome = error.name
         seen[outcome] = seen.get(outcome, 0) + 1
         assert is_json or outcome == "JIC_ERROR_MANIFEST", (outcome, bytes(data))
-    assert seen["JIC_ERROR_MANIFEST"] > 300 and seen["loaded"] > 50, seen
+    assert seen["JIC_ERROR_MANIFEST"] > 150 and seen["loaded"] > 25, seen
 
 
 @pytest.mark.parametrize(
