@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import threading
 from pathlib import Path
 from typing import Any
@@ -120,6 +121,8 @@ def test_weights_changed_in_place(tmp_path: Path) -> None:
     """The model's own copy changes, one run at a time; the file does not."""
 
     class Counter(nn.Module):
+        total: torch.Tensor
+
         def __init__(self):
             super().__init__()
             self.register_buffer("total", torch.zeros(1000))
@@ -211,8 +214,8 @@ def test_calls_that_do_not_fit(tmp_path: Path) -> None:
         ({"rank": 2**31 - 1}, "JIC_ERROR_SHAPE"),
         ({"dtype": 99}, "JIC_ERROR_DTYPE.*99"),
         ({"dtype": -1}, "JIC_ERROR_DTYPE"),
-        ({"strides": (type(ok.shape.contents) * 2)(-3, 1)}, "JIC_ERROR_STRIDES"),
-        ({"strides": (type(ok.shape.contents) * 2)(2**62, 1)}, "JIC_ERROR_STRIDES"),
+        ({"strides": (ctypes.c_int64 * 2)(-3, 1)}, "JIC_ERROR_STRIDES"),
+        ({"strides": (ctypes.c_int64 * 2)(2**62, 1)}, "JIC_ERROR_STRIDES"),
     ):
         bad = Tensor(ok.data, ok.dtype, ok.rank, ok.shape, ok.strides)
         for name, value in change.items():

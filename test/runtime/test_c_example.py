@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 import shutil
 import subprocess
@@ -180,3 +181,14 @@ def test_the_library_needs_nothing_of_python_and_torch(prefix: Path, programs: P
         assert own and all(name in header for name in own)
     with pytest.raises(CError, match="JIC_ERROR_FILE"):
         Model(programs / "nothing.jic", load_library(prefix / "lib/libjic.so"))
+
+
+def test_the_code_in_the_documentation(programs: Path, prefix: Path, tmp_path: Path) -> None:
+    text = (ROOT / "docs/runtime.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```c\n(.*?)^```", text, re.M | re.S)
+    (tmp_path / "sample.c").write_text(block)
+    net, library = torch.nn.Linear(64, 10), prefix / "lib"
+    path = jic.export(net, torch.randn(8, 64), path=tmp_path / "model.jic", torch_free=True)
+    run("cc", "-Wall", "-Werror", f"-I{prefix / 'include'}", tmp_path / "sample.c", f"-L{library}", "-ljic",
+        f"-Wl,-rpath,{library}", "-o", tmp_path / "sample")  # fmt: skip
+    assert float(run(tmp_path / "sample", path)) == pytest.approx(float(net.bias.detach()[0]), abs=1e-5)

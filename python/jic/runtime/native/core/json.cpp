@@ -79,16 +79,9 @@ class JsonParser {
     switch (peek()) {
       case '{': object(v, depth); break;
       case '[': array(v, depth); break;
-      case '"':
-        v.kind_ = Json::Kind::string;
-        v.string_ = string();
-        break;
-      case 't':
-      case 'f':
-        v.kind_ = Json::Kind::boolean;
-        v.integer_ = peek() == 't';
-        word(v.integer_ ? "true" : "false");
-        break;
+      case '"': v.kind_ = Json::Kind::string, v.string_ = string(); break;
+      case 't': v.kind_ = Json::Kind::boolean, v.integer_ = 1, word("true"); break;
+      case 'f': v.kind_ = Json::Kind::boolean, word("false"); break;
       case 'n': word("null"); break;
       default: number(v);
     }
