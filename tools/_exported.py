@@ -69,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _arguments(specs: list[str]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Positional and keyword arguments. A file of tensors gives positional ones if its names are `arr_0`, `arr_1`, …, else keyword ones."""
+    """Positional and keyword arguments. A file of tensors gives positional ones if they are `arr_0`, `arr_1`, …, else by name."""
     args: list[Any] = []
     kwargs: dict[str, Any] = {}
     for spec in specs:

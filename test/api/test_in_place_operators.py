@@ -89,3 +89,52 @@ def test_a_result_that_the_target_cannot_hold_raises(value: Any) -> None:
     with pytest.raises(RuntimeError, match="can't be cast"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         jic.compile(f)(torch.arange(4), value)
+
+
+class Counts(torch.nn.Module):
+    """Buffers that in-place operators change, one of them through a property that counts its assignments."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("calls", torch.zeros(2))
+        self.held, self.assigned = torch.zeros(2), 0
+
+    @property
+    def watched(self) -> torch.Tensor:
+        return self.held
+
+    @watched.setter
+    def watched(self, value: torch.Tensor) -> None:
+        self.held = value
+        self.assigned += 1
+
+    def plain(self, x: torch.Tensor) -> torch.Tensor:
+        self.calls += x
+        self.calls *= 2
+        return self.calls + x
+
+    def setter(self, x: torch.Tensor) -> torch.Tensor:
+        self.watched += x
+        return self.watched * 2
+
+
+def test_what_an_in_place_operator_leaves_in_its_place_is_no_effect() -> None:
+    module, expected = Counts(), Counts()
+    compiled = jic.compile(module.plain, config=jic.JitConfig(on_effect="error"), strict=True)
+    calls = module.calls
+    with torch.no_grad():
+        for _ in range(3):
+            assert torch.equal(compiled(x := torch.randn(2)), expected.plain(x))
+    assert module.calls is calls and torch.equal(calls, expected.calls)
+    module.calls = torch.ones(2)
+    expected.calls = torch.ones(2)
+    assert torch.equal(compiled(x), expected.plain(x)) and torch.equal(module.calls, expected.calls)
+
+
+def test_a_setter_is_called_for_what_an_in_place_operator_leaves_in_its_place() -> None:
+    module, expected = Counts(), Counts()
+    compiled = jic.compile(module.setter)
+    with torch.no_grad():
+        for _ in range(3):
+            assert torch.equal(compiled(x := torch.randn(2)), expected.setter(x))
+    assert module.assigned == expected.assigned == 3 and torch.equal(module.held, expected.held)

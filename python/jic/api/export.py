@@ -1,4 +1,4 @@
-"""`jic.export`: a function or module, compiled for some signatures and targets, as one file that needs neither it nor a compiler."""
+"""`jic.export`: a function or module, compiled for some signatures and targets, as one file that needs no compiler."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def export(
 ) -> Path:
     """Compile `fn` for calls like `fn(*args, **keywords)` and write all that they need into one file for `jic.load`.
 
-    The file holds no Python code and no pickles: see docs/artifact.md. A module's parameters and buffers go with it. Gradients are not exported.
-    What the code reads of the state around the call becomes a constant; `jic inspect` lists what of that is data.
+    The file holds no Python code and no pickles: see docs/artifact.md. A module's parameters and buffers go with it; gradients
+    are not exported. What the code reads of the state around the call becomes a constant; `jic inspect` lists it.
 
     Args:
         fn: a function, a module, a method of a module, or what `jic.compile` made of one. It is captured, not run.
@@ -60,8 +60,8 @@ def export(
         targets: `cpu` (this machine), `cpu:x86-64-v3`, `cpu:x86-64-v4`, `cuda` or `cuda:ARCH` (PTX), `vulkan`.
         keywords: keyword arguments of the call.
         signatures: further calls: tuples of arguments, or pairs of such a tuple and a dict of keyword arguments.
-        numbers: which Python ints and floats are inputs: True for all, or positions and names of arguments. Others are constants, and
-            only calls with the same values match.
+        numbers: which Python ints and floats are inputs: True for all, or positions and names of arguments. Others are
+            constants, and only calls with the same values match.
         torch_free: refuse what the C API cannot run: steps that call ATen.
         config: see `JitConfig`; of it fusion, optimizations, caching and limits matter here.
 

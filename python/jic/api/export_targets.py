@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..errors import ConfigError
 from ..frontend import Traced
@@ -59,7 +59,7 @@ class ExportTarget:
             JicError: it cannot be imported, lowered or compiled for the target.
         """
         if self == ExportTarget("cpu", "host"):
-            return build(traced, config, cache).artifact
+            return build(traced, replace(config, target_device="cpu"), cache).artifact
         module = optimized(traced, config)
         if self.name == "cpu":
             from ..targets.cpu.compile import compile_module

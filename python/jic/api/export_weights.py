@@ -70,7 +70,7 @@ class Weights:
         return list(self._weights.values())
 
     def stored(self) -> dict[str, torch.Tensor]:
-        """What the file has of each: its dense memory in the order of its strides; else all elements from its first to its last."""
+        """What the file has of each: dense memory in the order of its strides; else all from its first element to its last."""
         return {name: _memory(self._tensors[name]) for name in self._own()}
 
     def _own(self) -> Iterator[str]:

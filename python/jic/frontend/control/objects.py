@@ -318,6 +318,13 @@ def set_attribute(interpreter: Interpreter, owner: Any, name: str, value: Any) -
     interpreter.set_attribute(owner, name, value)
 
 
+def is_plain(owner: Any, name: str) -> bool:
+    """Whether `owner.name` is stored in the object itself, and to assign what is there already changes nothing."""
+    setter = type(owner).__setattr__
+    described = inspect.getattr_static(type(owner), name, None)
+    return setter in (object.__setattr__, torch.nn.Module.__setattr__) and not hasattr(type(described), "__set__")
+
+
 def delete_attribute(interpreter: Interpreter, owner: Any, name: str) -> None:
     """`del owner.name`."""
     if (found := method(owner, "__delattr__")) is not None:

@@ -106,6 +106,8 @@ class Statements(LoopStatements):
             name = self.expressions._mangled(target.attr)
             old = self.interpreter.attribute(owner, name)
             new = self._combined(node.op, old, self.value(node.value))
+            if isinstance(old, torch.Tensor) and new is self.context.swapped(old) and objects.is_plain(owner, name):
+                return  # it was changed in place, and stays where it is
             objects.set_attribute(self.interpreter, owner, name, new)
         else:
             assert isinstance(target, ast.Subscript)

@@ -149,7 +149,7 @@ def _result(file: ModelFile, signature: Signature, form: Any) -> str:
             case "choice":
                 return "one of " + " or ".join(map(show, form["items"]))
             case "once":
-                return "the same" if form["item"] is None else show(form["item"])
+                return show(form["item"])
             case "container":
                 return f"container {content} of the call"
             case "constant":

@@ -90,9 +90,10 @@ def result_form(spec: d.ResultSpec, numbers: Callable[[int], int]) -> Any:
         case d.Choice():
             return {"choice": spec.index, "items": [form(i) for i in spec.items]}
         case d.Constant():
-            if isinstance(spec.value, torch.Tensor):
-                raise ValueError("a tensor that is made while the call is captured is returned")
-            return {"constant": encode(spec.value)}
+            try:
+                return {"constant": encode(spec.value)}
+            except ValueError as error:
+                raise ValueError(f"the result is, or holds, an object that outlives the call: {error}") from None
         case d.SequenceResult():
             if spec.type is torch.Size:
                 return {"size": [form(i) for i in spec.items]}
@@ -131,7 +132,7 @@ def result_of(form: Any) -> d.ResultSpec:
         case "container":
             return d.Container(int(content))
         case "once":
-            return d.Once(int(content), d.Constant(None) if form["item"] is None else result_of(form["item"]))
+            return d.Once(int(content), result_of(form["item"]))
         case "choice":
             return d.Choice(int(content), _results(form["items"]))
         case "constant":

@@ -195,7 +195,7 @@ class Manifest:
                 hint="export it again with this jic, or load it with that one",
             )
         try:
-            return cls(
+            made = cls(
                 jic=str(form["jic"]),
                 torch=str(form["torch"]),
                 kind=str(form["kind"]),
@@ -204,6 +204,9 @@ class Manifest:
                 parts=tuple(Part(str(p["name"]), str(p["class"]), bool(p["training"])) for p in form["modules"]),
                 signatures=tuple(map(Signature.from_json, form["signatures"])),
             )
+            if made.kind not in ("function", "module") or not made.signatures:
+                raise ValueError(f"a {made.kind} of {len(made.signatures)} signatures")
+            return made
         except MALFORMED as error:
             raise ArtifactError(
                 f"a malformed manifest: {type(error).__name__}: {error}", hint="export it again"

@@ -1,4 +1,4 @@
-"""A program on a device, called from Python: what the native dispatcher does for the CPU, for host tensors that are copied there."""
+"""A program on a device, called from Python with host tensors: what the native dispatcher does for the CPU."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from typing import Any, Protocol
 
 import torch
 
+from jic.errors import ProgramError
+
 from .. import dispatch as d
+from ..program import Bailout
 from .forms import result_of
 from .manifest import Signature
 
@@ -27,7 +30,10 @@ def answer(signature: Signature, program: DeviceProgram, weights: Callable[[str]
     def run(*args: Any, **kwargs: Any) -> Any:
         call = _Call(signature, args, kwargs)
         tensors = [*call.tensors, *map(weights, signature.weights)]
-        outputs = program.run([_as_tensor(tensors[i]) for i in signature.inputs])
+        try:
+            outputs = program.run([_as_tensor(tensors[i]) for i in signature.inputs])
+        except (Bailout, IndexError) as error:
+            raise ProgramError(f"the program gave up: {error}") from error
         return _Result(signature, outputs, tensors, call.containers).build(result)
 
     return run
