@@ -1,4 +1,4 @@
-"""What a variant's result is built from: the Python side of native/result_plan.h."""
+"""What a variant's result is built from: the Python side of native/glue/result_plan.h."""
 
 from __future__ import annotations
 

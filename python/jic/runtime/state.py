@@ -1,4 +1,4 @@
-"""What a variant reads besides its arguments: the Python side of native/state.cpp.
+"""What a variant reads besides its arguments: the Python side of native/glue/state.cpp.
 
 A `Group` holds what was read of one object. A dict and a type tell when they change, so their checks are looked at again only
 then; the other kinds are compared at each call.

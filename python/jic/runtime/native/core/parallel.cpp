@@ -4,6 +4,8 @@
 #include <pthread.h>
 #include <sched.h>
 
+#include "thread_team.h"
+
 namespace jic {
 namespace {
 
@@ -13,18 +15,13 @@ struct OpenMP {
   int (*num_threads)() = nullptr;
   int (*max_threads)() = nullptr;
   int (*in_parallel)() = nullptr;
+  void (*set_threads)(int) = nullptr;
 } omp;
+
+enum class Threads { own, openmp, none } threads_from = Threads::own;
 
 template <class F> void look_up(void *library, const char *name, F *into) {
   *into = reinterpret_cast<F>(dlsym(library ? library : RTLD_DEFAULT, name));
-}
-
-inline void relax() {
-#if defined(__x86_64__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  asm volatile("yield");
-#endif
 }
 
 // A forked child has none of its parent's threads, and libgomp would wait for them for ever.
@@ -38,7 +35,7 @@ struct Call {
 
 }  // namespace
 
-bool parallel_initialize(const char *path) noexcept {
+bool parallel_use_openmp(const char *path) noexcept {
   void *library = path ? dlopen(path, RTLD_LAZY | RTLD_NOLOAD) : nullptr;
   OpenMP found;
   look_up(library, "GOMP_parallel", &found.parallel);
@@ -46,20 +43,31 @@ bool parallel_initialize(const char *path) noexcept {
   look_up(library, "omp_get_num_threads", &found.num_threads);
   look_up(library, "omp_get_max_threads", &found.max_threads);
   look_up(library, "omp_in_parallel", &found.in_parallel);
+  look_up(library, "omp_set_num_threads", &found.set_threads);
   static const int registered = pthread_atfork(nullptr, nullptr, [] { forked = true; });
   (void)registered;
-  bool complete = found.parallel && found.thread_num && found.num_threads && found.max_threads && found.in_parallel;
+  bool complete = found.parallel && found.thread_num && found.num_threads && found.max_threads && found.in_parallel && found.set_threads;
   omp = complete ? found : OpenMP{};
+  threads_from = complete ? Threads::openmp : Threads::none;
   return complete;
 }
 
 int parallel_max_threads() noexcept {
+  if (threads_from == Threads::own) return team_size();
   if (!omp.parallel || forked || omp.in_parallel()) return 1;
   int n = omp.max_threads();
   return n < 1 ? 1 : n;
 }
 
+void parallel_set_threads(int threads) noexcept {
+  if (threads_from == Threads::own)
+    team_resize(threads);
+  else if (omp.set_threads)
+    omp.set_threads(threads < 1 ? 1 : threads);
+}
+
 void parallel_run(int threads, void (*body)(void *, int, int), void *context) noexcept {
+  if (threads_from == Threads::own) return team_run(threads, body, context);
   if (threads <= 1 || !omp.parallel) return body(context, 0, 1);
   Call call{body, context, threads};
   // The whole team comes, as in ATen: libgomp ends the threads that a smaller team leaves over, and starting them again is slow.

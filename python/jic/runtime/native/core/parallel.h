@@ -1,4 +1,4 @@
-// Runs a function on torch's own OpenMP threads, and lets them meet inside.
+// Runs a function on several threads, and lets them meet inside: on the core's own, or on those of torch's OpenMP.
 #pragma once
 
 #include <atomic>
@@ -6,12 +6,22 @@
 
 namespace jic {
 
-// Finds the OpenMP runtime that torch uses; `path` is its file, or null to take the one visible in the process.
-// Without one everything runs on the calling thread. Returns whether threads are available.
-bool parallel_initialize(const char *path) noexcept;
+// Tells the core that the calling thread only waits.
+inline void relax() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
 
-// How many threads torch allows here; 1 inside another parallel region.
+// From here on the threads are those of torch's OpenMP runtime; `path` is its file, or null to take the one visible in the process.
+// Without one everything runs on the calling thread. Returns whether threads are available.
+bool parallel_use_openmp(const char *path) noexcept;
+
+// How many threads may be used here; 1 inside another parallel region.
 int parallel_max_threads() noexcept;
+void parallel_set_threads(int threads) noexcept;
 
 // Calls body(context, thread, threads) on up to `threads` threads, and waits for all.
 void parallel_run(int threads, void (*body)(void *context, int thread, int threads), void *context) noexcept;

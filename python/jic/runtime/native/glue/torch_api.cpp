@@ -9,7 +9,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "pool.h"
+#include "../core/pool.h"
 
 namespace jic {
 

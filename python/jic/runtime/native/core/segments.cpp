@@ -9,7 +9,7 @@
 
 namespace jic {
 
-std::atomic<int64_t> Thresholds::step{3000}, Thresholds::segment{8000}, Thresholds::steal{500000}, Thresholds::release_gil{20000};
+std::atomic<int64_t> Thresholds::step{3000}, Thresholds::segment{8000}, Thresholds::steal{500000}, Thresholds::leave{20000};
 
 namespace {
 
@@ -73,10 +73,7 @@ bool Program::run_segment(Frame &frame, const Segment &segment) {
     pool_free(frame.scratch);
     frame.scratch_threads = 0;
     frame.scratch = static_cast<char *>(pool_allocate(size_t(scratch) * threads));
-    if (!frame.scratch) {
-      PyErr_NoMemory();
-      return false;
-    }
+    if (!frame.scratch) return false;
     frame.scratch_threads = threads;
   }
   if (threads > 1) {
@@ -86,17 +83,15 @@ bool Program::run_segment(Frame &frame, const Segment &segment) {
     }
     for (int i = 0; i < 2 * threads; ++i) frame.counters[i].next.store(0, std::memory_order_relaxed);
   }
-  if (segment.cost >= Thresholds::release_gil) frame.state = PyEval_SaveThread();
+  const bool leaves = segment.cost >= Thresholds::leave;
+  if (leaves) frame.host->leave();
   if (threads > 1) {
     SegmentRun run{this, &frame, &segment};
     parallel_run(threads, segment_body, &run);
   } else {
     run_alone(frame, segment.begin, segment.end);
   }
-  if (frame.state) {
-    PyEval_RestoreThread(frame.state);
-    frame.state = nullptr;
-  }
+  if (leaves || frame.looked) frame.host->enter();
   return true;
 }
 
@@ -241,10 +236,10 @@ size_t Program::follow(Frame &frame, const Step &step, size_t index) {
   return size_t(step.to);
 }
 
-bool Program::look_around(Frame &frame) {
+void Program::look_around(Frame &frame) {
   uint64_t time = now();
   if (!frame.looked) {
-    frame.signalled = time;
+    frame.asked = time;
   } else {
     uint64_t passed = time - frame.looked;
     if (passed < kMillisecond)
@@ -255,13 +250,9 @@ bool Program::look_around(Frame &frame) {
   }
   frame.looked = time;
   frame.ticks = frame.patience;
-  if (time - frame.signalled < 5 * kMillisecond) return true;
-  frame.signalled = time;
-  // A run that takes this long lets other Python threads work from here on.
-  if (frame.state) PyEval_RestoreThread(frame.state);
-  frame.interrupted |= PyErr_CheckSignals() != 0;
-  frame.state = PyEval_SaveThread();
-  return !frame.interrupted;
+  if (time - frame.asked < 5 * kMillisecond) return;
+  frame.asked = time;
+  frame.interrupted |= !frame.host->goes_on();
 }
 
 }  // namespace jic
