@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
+from typing import Any
 
 from ..errors import ConfigError
 from ..frontend import Traced
@@ -34,11 +34,12 @@ class ExportTarget:
         name, colon, level = text.partition(":")
         if name not in _CODE or (colon and not level) or (name == "vulkan" and colon):
             raise ConfigError(f"target {text!r} is not known, expected cpu, cpu:LEVEL, cuda, cuda:ARCH or vulkan")
-        if name == "cpu" and level:
-            from ..targets.cpu.levels import machine_of
+        found = ExportTarget(name, level or _DEFAULT_LEVELS[name])
+        if level:
+            from ..targets import lookup
 
-            machine_of(level)
-        return ExportTarget(name, level or _DEFAULT_LEVELS[name])
+            lookup(name, **found._options())
+        return found
 
     @property
     def folder(self) -> str:
@@ -60,30 +61,15 @@ class ExportTarget:
         """
         if self == ExportTarget("cpu", "host"):
             return build(traced, replace(config, target_device="cpu"), cache).artifact
-        module = optimized(traced, config)
+        from ..targets import lookup
+
+        made = lookup(self.name, **self._options()).compile(optimized(traced, config, target=self.name))
+        return Artifact(made.manifest, made.code, made.constants)
+
+    def _options(self) -> dict[str, Any]:
+        """Those of the target that stand for the level."""
         if self.name == "cpu":
-            from ..targets.cpu.compile import compile_module
             from ..targets.cpu.levels import machine_of
 
-            made = compile_module(module, machine_of(self.level))
-            return Artifact(made.manifest, made.code, made.constants)
-        if self.name == "cuda":
-            from ..targets import cuda
-
-            kernels = cuda.compile(module, arch=self.level)
-            return _joined(kernels.manifest, {k.name: k.ptx.encode() for k in kernels.kernels}, kernels.constants)
-        from ..targets import vulkan
-
-        shaders = vulkan.compile(module)
-        return _joined(shaders.manifest, shaders.shaders, shaders.constants)
-
-
-def _joined(manifest: dict, modules: dict[str, bytes], constants: bytes) -> Artifact:
-    """One artifact of the modules of all kernels, with their places under `modules`; each begins at a multiple of 64."""
-    code, places = b"", {}
-    for name, module in modules.items():
-        code += bytes(-len(code) % 64)
-        places[name] = [len(code), len(module)]
-        code += module
-    plain = json.loads(json.dumps({**manifest, "modules": places}))
-    return Artifact(plain, code, constants)
+            return {"machine": machine_of(self.level)}
+        return {"arch": self.level} if self.name == "cuda" else {}

@@ -138,11 +138,8 @@ class ModelFile:
             )
         from ..vulkan import VulkanProgram
 
-        made = self.artifact(entry)
         try:
-            places = made.manifest["modules"].items()
-            shaders = {name: made.code[offset : offset + size] for name, (offset, size) in places}
-            return VulkanProgram(made.manifest, shaders, made.constants)
+            return VulkanProgram(self.artifact(entry))
         except MALFORMED as error:
             raise ArtifactError(f"a malformed program: {type(error).__name__}: {error}", hint=_HINT) from error
 
