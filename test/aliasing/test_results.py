@@ -324,3 +324,33 @@ def test_writes_to_what_an_op_returns_unchanged(same: str, write: str) -> None:
         warnings.simplefilter("ignore")
         found = compiled(x, g)
     assert torch.equal(found, space["function"](x, h)) and torch.equal(g, h) and found is g
+
+
+def transposed_in_a_loop(x):
+    for i in range(3):
+        a = x * i
+        v = a.t()
+    return a, v[1:]
+
+
+def rows_by_a_branch(x):
+    if x.sum() > 0:
+        a = x * 2
+        v = a[0]
+    else:
+        a = x * 3
+        v = a[1]
+    return a, v
+
+
+@pytest.mark.parametrize("function", [transposed_in_a_loop, rows_by_a_branch])
+def test_results_of_a_region_that_share_memory(function: Callable[..., Any]) -> None:
+    compiled = jic.compile(function)
+    for x in (torch.rand(3, 4), -torch.rand(3, 4)):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            first, second = compiled(x)
+        second.fill_(7)
+        eager, other = function(x)
+        other.fill_(7)
+        assert torch.equal(first, eager)

@@ -77,6 +77,7 @@ class Choices:
         self._codes: dict[tuple[Node, int], Any] = {}
         self._stand_ins = dict(self._written())
         self._settle()
+        self._check_apart()
         visible = {m for m in memories if not is_region_result(m)}
         seen: dict[Node, int] = {}
         for memory in self.merged:
@@ -106,6 +107,22 @@ class Choices:
                         for user in marker.users if marker is not None else ():
                             if user.target is operator.getitem and user.args[1] == number + shift:  # type: ignore[operator]
                                 yield user, outer
+
+    def _check_apart(self) -> None:
+        """No two results are different views of one tensor that a region made: each leaves it with memory of its own."""
+        shown: dict[Node, set[Node]] = {}  # for memory made in a region, what results show of it
+        made = set().union(*self._inside.values())
+        for memory in self.merged:
+            for atom in self.possible(memory):
+                if (home := memory_of(atom)) in made:
+                    shown.setdefault(home, set()).add(atom)
+        for atoms in shown.values():
+            if len(atoms) > 1:
+                raise CaptureError(
+                    "two results are views of one tensor that a loop or branch makes",
+                    hint="make the view after it, or return a copy (.clone())",
+                    location=next(iter(atoms)).meta.get("location", ""),
+                )
 
     def home(self, atom: Node) -> tuple[Node, Node]:
         """The node outside all regions whose memory `atom` shows, and what stands for it where `atom` was made."""

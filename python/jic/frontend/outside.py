@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from . import locations
+from .guards import object_parts
 from .reach import module_of
 
 _MOST = 100_000  # objects that are looked at
@@ -54,4 +55,4 @@ def _held(value: Any) -> Iterator[Any]:
         if module_of(value).partition(".")[0] not in ("torch", "builtins"):
             yield from vars(value).values()
     elif not isinstance(value, (torch.Tensor, str, bytes, int, float, complex)):
-        yield from getattr(value, "__dict__", {}).values()
+        yield from (object_parts(value)[1] or {}).values()
