@@ -41,12 +41,13 @@ class Request:
             return Request(types.MethodType(fn, args[0]), args[1:], kwargs, (args[0],))
         return Request(fn, args, kwargs)
 
-    def arguments(self) -> tuple[d.ArgumentSpec, ...]:
-        """What the positional arguments of a call like this one must be."""
-        return (*(d.Same(r) for r in self.receiver), *(d.spec_of(a) for a in self._described()[0]))
+    def arguments(self, **changes: bool) -> tuple[d.ArgumentSpec, ...]:
+        """What the positional arguments of a call like this one must be; the specs of tensors with `changes`."""
+        own = (_changed(d.spec_of(a), changes) for a in self._described()[0])
+        return (*(d.Same(r) for r in self.receiver), *own)
 
-    def keywords(self) -> dict[str, d.ArgumentSpec]:
-        return {k: d.spec_of(v) for k, v in self._described()[1].items()}
+    def keywords(self, **changes: bool) -> dict[str, d.ArgumentSpec]:
+        return {k: _changed(d.spec_of(v), changes) for k, v in self._described()[1].items()}
 
     def _described(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Arguments and keyword arguments, with specs in the places of number inputs."""
@@ -94,8 +95,9 @@ def variant_of(traced: Traced, request: Request, program: Program, tag: Any) -> 
         result = d.Call(traced.effects, (result,))
         state += effects_state(traced.effects)
     return Variant(
-        arguments=tuple(_without_grad(a) for a in request.arguments()),
-        keywords={k: _without_grad(a) for k, a in request.keywords().items()},
+        # Such a variant answers where grad mode is off or nothing needs a gradient.
+        arguments=request.arguments(requires_grad=False, bare=traced.bare),
+        keywords=request.keywords(requires_grad=False, bare=traced.bare),
         state=state,
         captured=captured,
         program=program,
@@ -108,15 +110,15 @@ def variant_of(traced: Traced, request: Request, program: Program, tag: Any) -> 
     )
 
 
-def _without_grad(spec: d.ArgumentSpec) -> d.ArgumentSpec:
-    """`spec` with tensors that need no gradient: such a variant answers where grad mode is off or nothing needs one."""
+def _changed(spec: d.ArgumentSpec, changes: dict[str, bool]) -> d.ArgumentSpec:
+    """`spec` with `changes` of its tensors' specs."""
     match spec:
         case d.TensorSpec():
-            return replace(spec, requires_grad=False)
+            return replace(spec, **changes)
         case d.SequenceSpec():
-            return spec._replace(items=tuple(_without_grad(i) for i in spec.items))
+            return spec._replace(items=tuple(_changed(i, changes) for i in spec.items))
         case d.MappingSpec():
-            return spec._replace(items=tuple((k, _without_grad(i)) for k, i in spec.items))
+            return spec._replace(items=tuple((k, _changed(i, changes)) for k, i in spec.items))
     return spec
 
 
@@ -128,6 +130,7 @@ def callable_variant(
     tag: Any,
     effects: Effects | None = None,
     fixed: Sequence[torch.Tensor] = (),
+    bare: bool = False,
 ) -> Variant:
     """The variant that answers calls like this one by a Python function.
 
@@ -139,8 +142,8 @@ def callable_variant(
     if effects is not None:
         state += effects_state(effects)
     return Variant(
-        arguments=request.arguments(),
-        keywords=request.keywords(),
+        arguments=request.arguments(bare=bare),
+        keywords=request.keywords(bare=bare),
         state=state,
         captured=captured,
         callable=function,

@@ -224,7 +224,9 @@ class CompiledFunction(Identity, Dispatcher):
         if not isinstance(program, Program):
             function = device_calls.function_of(traced, program, request)
             self.add(
-                calls.callable_variant(function, request, traced.guards, "any", entry, traced.effects, traced.fixed)
+                calls.callable_variant(
+                    function, request, traced.guards, "any", entry, traced.effects, traced.fixed, traced.bare
+                )
             )
             return function
         if torch.is_grad_enabled() and any(_needed(traced, request)):
@@ -237,7 +239,7 @@ class CompiledFunction(Identity, Dispatcher):
             function = request.without_receiver(_or_eagerly(differentiable, request.fn))
             self.add(
                 calls.callable_variant(
-                    function, request, traced.guards, "required", entry, traced.effects, traced.fixed
+                    function, request, traced.guards, "required", entry, traced.effects, traced.fixed, traced.bare
                 )
             )
             return function

@@ -129,7 +129,7 @@ def trace(
     traced = Traced(graph, inputs, outputs, geometry, call.structure, pairs, guards, key, reasons, call.effects)
     fetched = {id(t) for t, guard, _ in tensors_of(guards) if guard.kind not in ("attribute", "call")}
     fixed = [t for i, t in call.touched.items() if i not in fetched]
-    return replace(traced, unrolled=call.unrolled, fixed=fixed)
+    return replace(traced, unrolled=call.unrolled, fixed=fixed, bare=call.bare)
 
 
 def _check_sizes_kept(graph: GraphModule, mutations: list[Mutation]) -> None:
@@ -192,7 +192,7 @@ class _Call:
         self.effects: effects.Effects | None = None
         self.on_effect = "replay"
         self.max_ops = DEFAULT_CALLS
-        self.leaves_to_python = False
+        self.leaves_to_python = self.bare = False
         self.failed_at = ""
         self.grad_mode = GradMode(enabled=False, needed=False)
 
@@ -223,6 +223,7 @@ class _Call:
         stand_ins = {id(real): fake for real, fake in zip(self.captured, tensors[count:], strict=False)}
         recorder = Recorder(_Call.forward.__code__, stand_ins, self.grad_mode)
         recorder.context.given(list(tensors), self.given)
+        recorder.context.arguments = self.given[:count]
         recorder.context.on_effect = self.on_effect
         recorder.interpreter.gradients_needed = lambda: self.grad_mode.needed
         recorder.lasting.update(map(id, tensors))
@@ -254,6 +255,7 @@ class _Call:
         finally:
             self.unknown = list(recorder.unknown.values())
             self.touched = recorder.touched
+            self.bare = recorder.context.bare
             self.notes = recorder.interpreter.notes
             self.unrolled = [
                 Reason("loop", f"was unrolled, into {loop.calls} calls of torch: {loop.why}", loop.location)

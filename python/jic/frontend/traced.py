@@ -107,6 +107,7 @@ class Traced:
         effects: what else the call does, given the whole of what `structure` describes; it returns the callable's result.
         unrolled: loops of which more than a few hundred calls came, as they were unrolled.
         fixed: captured tensors of which something was read and that are found in no guard: what they are like matters.
+        bare: whether an argument was asked for an attribute that it does not have.
     """
 
     graph_module: GraphModule
@@ -121,6 +122,7 @@ class Traced:
     effects: effects.Effects | None = None
     unrolled: list[Reason] = field(default_factory=list)
     fixed: list[torch.Tensor] = field(default_factory=list)
+    bare: bool = False
 
     def let_go(self) -> None:
         """Forget the tensors that are fetched at each call: the user may replace them, and they may be large."""

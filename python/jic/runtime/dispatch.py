@@ -74,13 +74,17 @@ _DEVICES = {"cpu": 1, "cuda": 2, "mps": 8}
 
 @dataclass(frozen=True)
 class TensorSpec:
-    """A torch.Tensor or Parameter (no subclass). Strides of dims of size 1 do not matter."""
+    """A torch.Tensor or Parameter (no subclass). Strides of dims of size 1 do not matter.
+
+    A `bare` one has no attributes that somebody attached.
+    """
 
     dtype: torch.dtype
     shape: tuple[int, ...]
     strides: tuple[int, ...]
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     requires_grad: bool = False
+    bare: bool = False
 
     @classmethod
     def of(cls, tensor: torch.Tensor) -> TensorSpec:
@@ -92,7 +96,8 @@ class TensorSpec:
         if self.device.type not in _DEVICES:
             raise ValueError(f"tensors on {self.device} cannot be dispatched")
         index = self.device.index or 0
-        return (*type_code(self.dtype), _DEVICES[self.device.type], index, self.shape, self.strides, self.requires_grad)
+        device = _DEVICES[self.device.type]
+        return (*type_code(self.dtype), device, index, self.shape, self.strides, self.requires_grad, self.bare)
 
 
 class NumberSpec(NamedTuple):

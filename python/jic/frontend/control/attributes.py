@@ -150,10 +150,15 @@ class Attributes:
 
     def _of_input(self, tensor: torch.Tensor, name: str) -> None:
         """What autograd or somebody else has attached to a tensor that was given, or will, is no part of the signature."""
-        real = self.interpreter.context.real(tensor)
-        if real is not None and (name == "grad" or name not in _MARKS):
-            what = "is read" if hasattr(real, name) else "is looked for, which it does not have now"
-            raise Unsupported(f"the attribute {name} of an argument {what}", hint="pass it as an argument of its own")
+        context = self.interpreter.context
+        real = context.real(tensor)
+        if real is None or name in _MARKS and name != "grad":
+            return
+        if name != "grad" and not hasattr(real, name) and context.are_bare():
+            context.bare = True  # a call whose arguments have attributes is another one
+            return
+        what = "is read" if name == "grad" or hasattr(real, name) else "is looked for, and others are there"
+        raise Unsupported(f"the attribute {name} of an argument {what}", hint="pass it as an argument of its own")
 
     def _of_namespace(self, module: types.ModuleType, name: str) -> Any:
         self.outer.object(module)

@@ -66,6 +66,8 @@ class Context:
         self._parts: dict[int, int] = {}  # memory of a computed slice → of what it is a view of
         self.identities = Identities()
         self._inputs: set[int] = set()
+        self.arguments: list[torch.Tensor] = []
+        self.bare = False  # whether an argument was asked for an attribute that it does not have
         self._reals: dict[int, torch.Tensor] = {}
         self._homes: dict[int, tuple[Region | None, torch.Tensor]] = {}
 
@@ -391,6 +393,10 @@ class Context:
     def real(self, tensor: torch.Tensor) -> torch.Tensor | None:
         """The tensor that `tensor`, an input of the trace, stands for."""
         return self._reals.get(id(tensor))
+
+    def are_bare(self) -> bool:
+        """Whether nobody attached attributes to any argument."""
+        return not any(vars(argument) for argument in self.arguments)
 
     def is_own(self, tensor: torch.Tensor, region: Region | None) -> bool:
         """Whether the memory of `tensor` was made by code of `region`, or by the call itself outside all regions (None)."""

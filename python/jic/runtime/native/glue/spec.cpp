@@ -39,6 +39,7 @@ TensorSpec::TensorSpec(PyObject *d) {
   shape = integers_of(part(d, 4));
   strides = integers_of(part(d, 5));
   requires_grad = PyObject_IsTrue(part(d, 6)) == 1;
+  bare = PyObject_IsTrue(part(d, 7)) == 1;
   if (shape.size() != strides.size()) throw SpecError("shape and strides of different rank");
   if (shape.size() > 64) throw SpecError("rank above 64");
   int64_t count = 1;
@@ -70,6 +71,12 @@ bool TensorSpec::matches(const DLTensor &t) const {
   return true;
 }
 
+static bool has_attributes(PyObject *x) {
+  PyObject **place = _PyObject_GetDictPtr(x);
+  if (PyErr_Occurred()) PyErr_Clear();
+  return place && *place && PyDict_GET_SIZE(*place) > 0;
+}
+
 bool tensor_matches(PyObject *x, const TensorSpec &spec, int index, Found &found) {
   PyTypeObject *type = Py_TYPE(x);
   if (type != torch_api.tensor && type != torch_api.parameter) return false;
@@ -90,6 +97,7 @@ bool tensor_matches(PyObject *x, const TensorSpec &spec, int index, Found &found
     PyErr_Clear();
     return false;
   }
+  if (spec.bare && has_attributes(x)) return false;
   found.objects[index] = x;
   found.data[index] = static_cast<char *>(t.data) + t.byte_offset;
   return true;

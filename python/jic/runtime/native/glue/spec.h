@@ -47,11 +47,12 @@ struct TensorSpec {
   DLDevice device{};
   std::vector<int64_t> shape, strides;
   bool requires_grad = false;
+  bool bare = false;  // without attributes that somebody attached
   bool contiguous = true;  // row-major, dims of size 1 aside
   bool may_be_lazy = false;  // could be a view with a negative or conjugate bit
   int64_t bytes = 0;
 
-  explicit TensorSpec(PyObject *description);  // (code, bits, device type, device index, shape, strides, requires_grad)
+  explicit TensorSpec(PyObject *description);  // (code, bits, device type, device index, shape, strides, requires_grad, bare)
   bool matches(const DLTensor &t) const;
 };
 
