@@ -235,6 +235,10 @@ def _named(attributes: Any) -> list[tuple[str, ir.Attribute]]:
     return [(attributes[i].name, attributes[i].attr) for i in range(len(attributes))]
 
 
+# What a pass has found out about an op, and what changes nothing about its meaning; see `FusedOp`.
+_NOTES = ("rows", "row_dims", "row_dim", "weight")
+
+
 def _attributes(op: ir.Operation) -> dict[str, Any]:
     """The op's attributes as Python values; what is no number, string or list of integers is left out."""
     found: dict[str, Any] = {}
@@ -243,7 +247,7 @@ def _attributes(op: ir.Operation) -> dict[str, Any]:
             found[name] = attribute.value
         elif isinstance(attribute, ir.DenseI64ArrayAttr):
             found[name] = list(attribute)
-    return {n: v for n, v in found.items() if not n.startswith("jic.")}
+    return {n: v for n, v in found.items() if not n.startswith("jic.") and n not in _NOTES}
 
 
 def _shape(type_: ir.RankedTensorType) -> list[int]:
