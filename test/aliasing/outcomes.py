@@ -27,7 +27,10 @@ class Outcome:
         args: list[Any],
         outside: list[Any],
         writes: list[tuple[int, int]],
+        sizes: bool = True,
     ) -> None:
+        """`sizes`: whether the sizes of tensors' memory count."""
+        self.sizes = sizes
         self.error = ""
         self.result: Any = None
         self.written: list[str] = []
@@ -59,7 +62,16 @@ class Outcome:
                 memory = o.untyped_storage()._cdata
                 first, place = objects.setdefault(id(o), i), memories.setdefault(memory, i)
                 found.append(
-                    (type(o).__name__, first, place, o.dtype, tuple(o.shape), o.requires_grad, o.is_leaf, *_layout(o))
+                    (
+                        type(o).__name__,
+                        first,
+                        place,
+                        o.dtype,
+                        tuple(o.shape),
+                        o.requires_grad,
+                        o.is_leaf,
+                        *_layout(o, self.sizes),
+                    )
                 )
             elif isinstance(o, (list, dict, tuple)) and not isinstance(o, torch.Size):
                 keys = list(o) if isinstance(o, dict) else len(o)
@@ -99,12 +111,12 @@ class Outcome:
         return ""
 
 
-def _layout(tensor: torch.Tensor) -> tuple[Any, ...]:
-    """Strides of dims that have more than one place, and offset."""
+def _layout(tensor: torch.Tensor, sizes: bool) -> tuple[Any, ...]:
+    """Strides of dims that have more than one place, offset, and the size of its memory."""
     if tensor.numel() == 0:
         return ()
     strides = tuple(s for n, s in zip(tensor.shape, tensor.stride(), strict=True) if n > 1)
-    return strides, tensor.storage_offset(), tensor.untyped_storage().nbytes()
+    return strides, tensor.storage_offset(), tensor.untyped_storage().nbytes() if sizes else 0
 
 
 def _same(a: Any, b: Any) -> bool:

@@ -209,3 +209,29 @@ def test_containers_with_one_owner_compile(function: Callable[..., Any]) -> None
     compiled = jic.compile(function, strict=True)
     for x in (torch.rand(4), -torch.rand(4), torch.rand(4) + 3):
         assert seen(compiled(x)) == seen(function(x))
+
+
+def there_before(x):
+    n = 0
+    while n < int(x.abs().sum() + 1):
+        v = KEPT
+        n += 1
+    return v, v
+
+
+def perhaps_there_before(x):
+    v = None
+    if x.sum() > 0:
+        v = KEPT
+    else:
+        v = KEPT
+    return v, [v]
+
+
+@pytest.mark.parametrize("function", [there_before, perhaps_there_before], ids=lambda f: f.__name__)
+def test_a_container_that_was_there_before_is_returned(function: Callable[..., Any]) -> None:
+    compiled = jic.compile(function, strict=True)
+    for x in (torch.rand(4), -torch.rand(4)):
+        with torch.no_grad():
+            found = compiled(x)
+        assert found[0] is KEPT and (found[1] is KEPT or found[1][0] is KEPT)

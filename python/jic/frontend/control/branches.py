@@ -230,7 +230,7 @@ class _Attempt:
     def _rebuilt(self, pair: _Pair, values: Iterator[torch.Tensor]) -> Any:
         value = rebuild(pair.spec, values)
         self._note_origins(value, pair)
-        containers.judge(self.context, value, pair.seen, self.soles, self.region.what)
+        containers.judge(self.context, pair.spec, value, pair.seen, self.soles, self.region.what)
         if isinstance(value, Scalar) and value.kind is int:
             bounds = [interval_of(v) for v in pair.seen if v is not UNDEFINED]
             value.interval = (min(low for low, _ in bounds), max(high for _, high in bounds))

@@ -70,17 +70,21 @@ def soles(context: Context, values: Iterable[Any]) -> set[int]:
     }
 
 
-def judge(context: Context, made: Any, alternatives: Iterable[Any], sole: set[int], what: str) -> None:
-    """Note of each container in `made`, rebuilt out of `alternatives`, whether it is as good as eager's.
+def judge(context: Context, spec: Spec, made: Any, alternatives: Iterable[Any], sole: set[int], what: str) -> None:
+    """Note of each container in `made`, rebuilt for `spec` out of `alternatives`, whether it is as good as eager's.
 
     Args:
         sole: the ids of those containers in the alternatives to which nothing else refers.
         what: the loop or branch, in words.
     """
+    if spec.kind == "constant" or made is UNDEFINED:
+        return
     found = [a.value if isinstance(a, Maybe) else a for a in alternatives]
-    made = made.value if isinstance(made, Maybe) else made
     found = [a for a in found if a is not UNDEFINED]
-    if is_mutable(made) and all(a is not made for a in found):
+    if isinstance(made, Maybe):
+        judge(context, spec.items[0], made.value, found, sole, what)
+        return
+    if is_mutable(made):
         context.created(made)
         if not all(id(a) in sole for a in found):
             context.doubt(made, _why(made, what))
@@ -88,8 +92,8 @@ def judge(context: Context, made: Any, alternatives: Iterable[Any], sole: set[in
     if parts is None:
         return
     columns = [(children(a) or ("", None, ()))[2] for a in found]
-    for number, item in enumerate(parts[2]):
-        judge(context, item, [c[number] for c in columns if len(c) == len(parts[2])], sole, what)
+    for number, (inner, item) in enumerate(zip(spec.items, parts[2], strict=True)):
+        judge(context, inner, item, [c[number] for c in columns if len(c) == len(parts[2])], sole, what)
 
 
 def rebuilt_parts(spec: Spec, value: Any) -> Iterator[Any]:

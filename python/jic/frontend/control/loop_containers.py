@@ -48,7 +48,7 @@ class LoopContainers:
             if place in self.plan.shared:
                 containers.doubt_all(self.context, inner, item, what)
             else:
-                containers.judge(self.context, item, others, self.soles, what)
+                containers.judge(self.context, inner, item, others, self.soles, what)
 
     def _was_there(self, container: Any) -> bool:
         return not self.context.is_created(container, self.region.serial)
