@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from . import errors
+from .version import __version__ as __version__
 
 if TYPE_CHECKING:
     from .api import (
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     )
     from .runtime.exported import load
 
-__version__ = "0.1.0"
 _API = (
     *("CompiledFunction", "CompiledModule", "Explanation", "JitConfig"),
     *("compile", "explain", "export", "range", "script", "trace", "unroll"),

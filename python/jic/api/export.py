@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch.utils import _pytree as pytree
 
-from .. import __version__, budget
+from .. import budget
 from ..errors import CaptureError, ConfigError, ExportError
 from ..frontend import Number, Traced, number_leaves, trace
 from ..runtime import Artifact, ArtifactCache
@@ -26,6 +26,7 @@ from ..runtime.exported.forms import argument_form, result_form
 from ..runtime.exported.manifest import Manifest, Part, ProgramEntry, Signature
 from ..runtime.exported.model import WEIGHTS
 from ..runtime.exported.tensors import tensors_entry
+from ..version import __version__
 from . import calls
 from .compiled import CompiledFunction
 from .config import JitConfig

@@ -69,7 +69,5 @@ class ExportTarget:
     def _options(self) -> dict[str, Any]:
         """Those of the target that stand for the level."""
         if self.name == "cpu":
-            from ..targets.cpu.levels import machine_of
-
-            return {"machine": machine_of(self.level)}
+            return {"level": self.level}
         return {"arch": self.level} if self.name == "cuda" else {}

@@ -15,7 +15,7 @@ NAMES = tuple(_TARGETS)
 
 
 def lookup(name: str, **options: Any) -> Target:
-    """The target of a name, which is imported now; `options` are its own (the `arch` of `cuda`, the `machine` of `cpu`).
+    """The target of a name, which is imported now; `options` are its own: `arch` of cuda, `machine` or `level` of cpu.
 
     Raises:
         ConfigError: there is no such target.

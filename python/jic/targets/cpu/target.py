@@ -15,6 +15,7 @@ from ..program.steps import Step
 from ..target import Compiled, PassOptions, Target
 from . import codegen, pipeline
 from .kernel import KernelModule
+from .levels import machine_of
 from .machine import Machine, host
 
 _ROOM = f"{__package__}.templates"
@@ -35,11 +36,16 @@ _COPY_KERNEL_BYTES = 1 << 16
 
 @dataclass(frozen=True)
 class CpuTarget(Target):
-    """The CPU `machine`, which is this one's unless another is given."""
+    """The CPU `machine`, which is this one's unless another, or a `level` (see levels.py), is given."""
 
     machine: Machine = field(default_factory=host)
+    level: str = "host"
     name = "cpu"
     stage_names = ("cpu", "llvm")
+
+    def __post_init__(self) -> None:
+        if self.level != "host":
+            object.__setattr__(self, "machine", machine_of(self.level))
 
     def pipeline(self, options: PassOptions) -> dict[str, str]:
         return pipeline.stages(options.fusion_strategy, options.max_fusion_size, options.enable_optimizations)

@@ -92,7 +92,7 @@ class Walk:
         space = " x ".join(map(str, self.shape)) or "1"
         lines = [f"walk of {space}, as {' x '.join(str(a.size) for a in self.axes)}"]
         for number, position in self.accesses.loads:
-            lines.append(f"  read  argument {number} at {position}")
+            lines.append(f"  read  argument {self.buffers[number].index} at {position}")
         for (node, _), position, result in zip(self.roots, self.stores, self.results, strict=True):
             buffer = self.buffers[self.region.arguments + result]
             lines.append(f"  write {buffer.kind} {buffer.index} at {position} = {self.region.nodes[node].op}")
