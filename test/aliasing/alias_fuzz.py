@@ -65,12 +65,12 @@ class Workshop:
         eager, ours = self.load(text), self.load(text)
         function = self.compiled(ours.program, door)
         draw = random.Random(seed)
-        # What comes out of a loop or branch has memory of its own size (docs/usage.md).
-        sizes = not any("\n" in statement for statement in program.body)
+        # What comes out of a loop or branch has memory of its own size, and lies densely in it (docs/usage.md).
+        layouts = not any("\n" in statement for statement in program.body)
         for c in (1.0, -1.0, 2.0, 1.0):
             writes = [(draw.randrange(1 << 20), draw.randrange(4)) for _ in range(3)]
-            expected = Outcome(eager.program, program.make_arguments(c), [eager.G, eager.H], writes, sizes)
-            found = Outcome(function, program.make_arguments(c), [ours.G, ours.H], writes, sizes)
+            expected = Outcome(eager.program, program.make_arguments(c), [eager.G, eager.H], writes, layouts)
+            found = Outcome(function, program.make_arguments(c), [ours.G, ours.H], writes, layouts)
             if why := expected.difference(found):
                 return f"c = {c}: {why}"
         if door == "jic":

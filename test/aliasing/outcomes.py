@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -27,10 +28,10 @@ class Outcome:
         args: list[Any],
         outside: list[Any],
         writes: list[tuple[int, int]],
-        sizes: bool = True,
+        layouts: bool = True,
     ) -> None:
-        """`sizes`: whether the sizes of tensors' memory count."""
-        self.sizes = sizes
+        """`layouts`: whether it matters how a tensor lies in memory that it has for itself."""
+        self.layouts = layouts
         self.error = ""
         self.result: Any = None
         self.written: list[str] = []
@@ -57,6 +58,8 @@ class Outcome:
         objects: dict[int, int] = {}
         memories: dict[int, int] = {}
         found: list[Any] = []
+        tensors = {id(o): o for o in self.objects if isinstance(o, torch.Tensor)}
+        shown = collections.Counter(o.untyped_storage()._cdata for o in tensors.values())
         for i, o in enumerate(self.objects):
             if isinstance(o, torch.Tensor):
                 memory = o.untyped_storage()._cdata
@@ -70,7 +73,7 @@ class Outcome:
                         tuple(o.shape),
                         o.requires_grad,
                         o.is_leaf,
-                        *_layout(o, self.sizes),
+                        *(_layout(o) if self.layouts or shown[memory] > 1 else ()),
                     )
                 )
             elif isinstance(o, (list, dict, tuple)) and not isinstance(o, torch.Size):
@@ -111,12 +114,12 @@ class Outcome:
         return ""
 
 
-def _layout(tensor: torch.Tensor, sizes: bool) -> tuple[Any, ...]:
+def _layout(tensor: torch.Tensor) -> tuple[Any, ...]:
     """Strides of dims that have more than one place, offset, and the size of its memory."""
     if tensor.numel() == 0:
         return ()
     strides = tuple(s for n, s in zip(tensor.shape, tensor.stride(), strict=True) if n > 1)
-    return strides, tensor.storage_offset(), tensor.untyped_storage().nbytes() if sizes else 0
+    return strides, tensor.storage_offset(), tensor.untyped_storage().nbytes()
 
 
 def _same(a: Any, b: Any) -> bool:
