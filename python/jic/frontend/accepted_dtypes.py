@@ -28,6 +28,8 @@ _PRODUCTS = (
     aten.linear.default,
     aten.matmul.default,
 )
+# Beside query, key and value, of which all is said here, they take a mask of bools.
+_ATTENTION = (aten.scaled_dot_product_attention.default, aten._scaled_dot_product_flash_attention_for_cpu.default)
 # Elements of all operands and results up to which 16-bit floats are tried: most kernels take them.
 _FEW = 1 << 20
 
@@ -39,7 +41,7 @@ def check(func: Any, args: Any, kwargs: Any, result: Any) -> None:
     if func.namespace != "aten" or func.is_view or torch.Tag.nondeterministic_seeded in func.tags:
         return
     operands = [a for a in pytree.tree_leaves((args, kwargs)) if isinstance(a, FakeTensor)]
-    dtypes = [a.dtype for a in operands]
+    dtypes = [a.dtype for a in operands[: 3 if func in _ATTENTION else None]]
     if not dtypes or _are_usual(func, dtypes) or any(a.device.type != "cpu" for a in operands):
         return
     if dtypes[0] in (torch.float16, torch.bfloat16) and len(set(dtypes)) == 1:
@@ -63,11 +65,16 @@ def _are_usual(func: Any, dtypes: list[torch.dtype]) -> bool:
 def _tried(func: Any, args: Any, kwargs: Any) -> tuple[type[Exception], str] | None:
     with unset_fake_temporarily(), torch.no_grad():
         try:
-            args, kwargs = pytree.tree_map_only(FakeTensor, zeros_like, (args, kwargs))
+            args, kwargs = pytree.tree_map_only(FakeTensor, _some_like, (args, kwargs))
             func(*args, **kwargs)
         except (RuntimeError, TypeError, ValueError, IndexError) as error:
             return (type(error), str(error)) if _OF_DTYPES.search(str(error)) else None
     return None
+
+
+def _some_like(fake: FakeTensor) -> torch.Tensor:
+    """Zeros of the shape of `fake`, which take no memory where they are many."""
+    return zeros_like(fake) if fake.numel() <= _FEW else torch.zeros((), dtype=fake.dtype).expand(fake.shape)
 
 
 def zeros_like(fake: FakeTensor) -> torch.Tensor:
