@@ -343,6 +343,29 @@ def rows_by_a_branch(x):
     return a, v
 
 
+def overlapping_by_a_branch(x):
+    v = x * 2
+    if x.sum() > 0:
+        v = (x * 3).unfold(0, 2, 1)[0].t()
+    return v, x.sum()
+
+
+def expanded_in_a_loop(x):
+    for i in range(3):
+        v = (x[0, 0] * i).expand(3, 2)
+    return v, v
+
+
+@pytest.mark.parametrize("function", [overlapping_by_a_branch, expanded_in_a_loop])
+def test_results_of_a_region_that_show_elements_more_than_once(function: Callable[..., Any]) -> None:
+    compiled = jic.compile(function)
+    x = torch.rand(2, 2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found, expected = compiled(x)[0], function(x)[0]
+    assert torch.equal(found, expected) and found.stride() == expected.stride()
+
+
 @pytest.mark.parametrize("function", [transposed_in_a_loop, rows_by_a_branch])
 def test_results_of_a_region_that_share_memory(function: Callable[..., Any]) -> None:
     compiled = jic.compile(function)

@@ -23,6 +23,7 @@ from ..errors import CaptureError
 from .control import regions
 from .control.markers import CLOSING, WRITE_BACK, ops
 from .control.prune import handed_over
+from .layouts import repeats_elements
 from .provenance import memory_of, tensor_of
 
 aten = torch.ops.aten
@@ -109,11 +110,19 @@ class Choices:
                                 yield user, outer
 
     def _check_apart(self) -> None:
-        """No two results are different views of one tensor that a region made: each leaves it with memory of its own."""
+        """What comes out of a region has memory of its own, so no two results may be views of one tensor that it made, and
+        none may show elements more than once."""
         shown: dict[Node, set[Node]] = {}  # for memory made in a region, what results show of it
         made = set().union(*self._inside.values())
         for memory in self.merged:
             for atom in self.possible(memory):
+                shape, strides = atom.meta["val"].shape, atom.meta["val"].stride()
+                if atom.op == "call_function" and repeats_elements(shape, strides):
+                    raise CaptureError(
+                        "a result that a loop or branch makes shows elements more than once",
+                        hint="make the view after it, or return a copy (.clone())",
+                        location=atom.meta.get("location", ""),
+                    )
                 if (home := memory_of(atom)) in made:
                     shown.setdefault(home, set()).add(atom)
         for atoms in shown.values():
