@@ -267,7 +267,20 @@ class _Attempt:
                 hint="make both branches give tensors of one shape and dtype, or numbers of one type",
             ) from None
         check_tensor_leaves(spec)
+        if UNDEFINED in (a, b) and place.kind not in ("var", "cell"):
+            raise Unsupported(f"{place.text} is there after one branch of {self.region.what} only")
+        self._check_objects(spec, place)
         return spec
+
+    def _check_objects(self, spec: Spec, place: Place) -> None:
+        """What a branch does to an object that it makes is taken back with the branch."""
+        if spec.kind == "constant" and self.context.is_created(spec.what, self.region.serial):
+            raise Unsupported(
+                f"one branch of {self.region.what} leaves a {type(spec.what).__name__} that it makes in {place.text}",
+                hint="make it before, and set its attributes in the branches",
+            )
+        for item in spec.items:
+            self._check_objects(item, place)
 
     def _as_left(self, values: list[torch.Tensor | None], written: list[torch.Tensor]) -> list[torch.Tensor | None]:
         """The tensors of a branch at its end: a value may be one that it wrote to."""
