@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -159,9 +160,6 @@ class _Attempt:
             self.unsettled.numbers = kept | self.found.numbers
         return joined(flow_1, flow_2, flow_2.code if keeps_flow else code.whole)
 
-    def _was_there(self, container: Any) -> bool:
-        return not self.context.is_created(container, self.region.serial)
-
     def _give(self, join: _Join, value: Any) -> None:
         """A place its value after the branches."""
         assert join.place is not None
@@ -192,7 +190,7 @@ class _Attempt:
         kept, other = (b, a) if first_leaves else (a, b)
         if isinstance(kept, Poison) or kept is other or same(kept, other):
             return _Join(place, kept)
-        spec = spec_of(kept, self._was_there)
+        spec = spec_of(kept, partial(self.context.predates, self.region))
         check_tensor_leaves(spec)
         filling = other if conforms(spec, other) else UNDEFINED  # a buffer that is there already costs nothing
         return _Join(place, kept, [_Pair(spec, *((filling, kept) if first_leaves else (kept, filling)), seen=(kept,))])
@@ -211,7 +209,7 @@ class _Attempt:
                     raise
                 error.location = self.context.location()
                 self.found.errors[place] = error
-        spec = spec_of(a, self._was_there)
+        spec = spec_of(a, partial(self.context.predates, self.region))
         check_tensor_leaves(spec)
         return _Join(place, a, [_Pair(spec, a, UNDEFINED)])
 
@@ -260,7 +258,7 @@ class _Attempt:
 
     def _unify(self, place: Place, a: Any, b: Any, guarded: bool) -> Spec:
         try:
-            spec = unify(a, b, guarded, self._was_there)
+            spec = unify(a, b, guarded, partial(self.context.predates, self.region))
         except Mismatch as error:
             raise Unsupported(
                 f"the branches of {self.region.what} leave different values in {place.text}: {error}",

@@ -223,6 +223,10 @@ class Context:
         found = self._fresh.get(id(value))
         return found is not None and found[0] > since
 
+    def predates(self, region: Region, container: Any) -> bool:
+        """Whether `container` was there before `region`."""
+        return not self.is_created(container, region.serial)
+
     def changes(self, mark: int, region: Region) -> dict[Place, Any]:
         """What the code of `region` changed since `mark` that outlives it: places, and their values before."""
         return {p: v for p, v in self.journal.changes(mark).items() if not self.is_created(p.owner, region.serial)}

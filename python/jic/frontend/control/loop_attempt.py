@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -307,7 +308,7 @@ class Attempt(LoopMemory, LoopContainers):
         try:
             known = plan.carried.get(place)
             guarded = guarded and not str(place.key).startswith("<") and place not in self.tested
-            spec = unify(before, after, guarded, self._was_there)
+            spec = unify(before, after, guarded, partial(self.context.predates, self.region))
             if known is not None and spec == known:
                 raise Mismatch("its type changes from step to step")
         except Mismatch as error:
@@ -344,7 +345,7 @@ class Attempt(LoopMemory, LoopContainers):
         items = after[len(before) :]
         specs = []
         for item in items:
-            spec = spec_of(item, self._was_there)
+            spec = spec_of(item, partial(self.context.predates, self.region))
             if any(s.kind == "maybe" for s in _all(spec)):
                 raise Unsupported("a value that may be undefined is appended to a list")
             specs.append(_numbers_dynamic(spec, item))
@@ -353,7 +354,7 @@ class Attempt(LoopMemory, LoopContainers):
 
     def _unified(self, place: Place, before: Any, after: Any) -> Spec:
         try:
-            spec = unify(before, after, was_there=self._was_there)
+            spec = unify(before, after, was_there=partial(self.context.predates, self.region))
         except Mismatch as error:
             raise Unstable(f"{place.text} has another type after a step of {self.loop.what}: {error}") from None
         return spec

@@ -50,9 +50,6 @@ class LoopContainers:
             else:
                 containers.judge(self.context, inner, item, others, self.soles, what)
 
-    def _was_there(self, container: Any) -> bool:
-        return not self.context.is_created(container, self.region.serial)
-
     def _handed(self, spec: Spec, item: Any) -> Any:
         """An item of a list that a loop appends to, as code that reads it gets it: made anew each time."""
         return containers.doubt_all(self.context, spec, item, self.loop.what)

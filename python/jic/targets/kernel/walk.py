@@ -30,7 +30,7 @@ from .space import Axis, merge
 
 @dataclass(frozen=True)
 class Walk:
-    """One kernel: at each point of `shape` the value of root k is stored at offset `stores[k]` of result `results[k]`.
+    """One kernel: at each point of `shape` the value of root k is stored at offset `stores[k]` of result k.
 
     Attributes:
         region: the body; the kernel's buffers are its arguments, its outputs and, if indices are checked, the status.
@@ -46,7 +46,6 @@ class Walk:
     shape: tuple[int, ...]
     roots: tuple[tuple[int, Index], ...]
     stores: tuple[Linear, ...]
-    results: tuple[int, ...]
     buffers: tuple[Buffer, ...]
     cost: int
     shared: frozenset[int] = frozenset()
@@ -85,7 +84,7 @@ class Walk:
         for number in self.starts:
             evaluator.start(number)
         values = [evaluator.value(*root) for root in self.roots]
-        for value, (node, _), at, result in zip(values, self.roots, self.stores, self.results, strict=True):
+        for result, (value, (node, _), at) in enumerate(zip(values, self.roots, self.stores, strict=True)):
             evaluator.memory.store(self.region.arguments + result, at, value, self.region.nodes[node].element)
 
     def __str__(self) -> str:
@@ -93,7 +92,7 @@ class Walk:
         lines = [f"walk of {space}, as {' x '.join(str(a.size) for a in self.axes)}"]
         for number, position in self.accesses.loads:
             lines.append(f"  read  argument {self.buffers[number].index} at {position}")
-        for (node, _), position, result in zip(self.roots, self.stores, self.results, strict=True):
+        for result, ((node, _), position) in enumerate(zip(self.roots, self.stores, strict=True)):
             buffer = self.buffers[self.region.arguments + result]
             lines.append(f"  write {buffer.kind} {buffer.index} at {position} = {self.region.nodes[node].op}")
         return "\n".join(lines)
@@ -130,9 +129,8 @@ def _walk(
     stores: Sequence[Linear],
     shared: frozenset[int] = frozenset(),
 ) -> Walk:
-    kept = tuple(range(len(roots)))
     cost = int(region_ns(region))
-    made = Walk(region, suffix, shape, tuple(roots), tuple(stores), kept, (), cost, shared)
+    made = Walk(region, suffix, shape, tuple(roots), tuple(stores), (), cost, shared)
     return replace(made, buffers=launch_buffers(region, made.accesses.indexed))
 
 
